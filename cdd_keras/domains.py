@@ -1,0 +1,50 @@
+"""The two image domains, and how an image is addressed.
+
+A path names an image by the domains it went through: ``(SOURCE,)`` is a real
+source image, ``(SOURCE, SOURCE)`` its reconstruction, ``(SOURCE, TARGET)`` its
+translation, ``(SOURCE, TARGET, SOURCE)`` a cycle and ``(NOISE, TARGET)`` a
+sample drawn from the prior. An `Edit` names the image at the end of a path with
+an attribute value drawn into it.
+"""
+
+from dataclasses import dataclass
+
+SOURCE = "source"
+TARGET = "target"
+NOISE = "noise"
+DOMAINS = (SOURCE, TARGET)
+
+Path = tuple[str, ...]
+
+# Which value: the one the image has (or is believed to have), another one, any one.
+OWN = "own"
+OTHER = "other"
+ANY = "any"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """The image at `path` with an attribute value drawn into it.
+
+    Args:
+        path: where the base image is.
+        value: OWN, OTHER or ANY.
+        rows: which part of the batch is edited, as fractions (start, end).
+    """
+
+    path: Path
+    value: str
+    rows: tuple[float, float] = (0.0, 1.0)
+
+
+Address = Path | Edit
+
+
+def other(domain: str) -> str:
+    """The opposite domain."""
+    return TARGET if domain == SOURCE else SOURCE
+
+
+def last_domain(address: Address) -> str:
+    """The domain an addressed image belongs to."""
+    return address.path[-1] if isinstance(address, Edit) else address[-1]
