@@ -1,0 +1,107 @@
+"""The building blocks of the networks; none of them depends on the rest of the batch."""
+
+import keras
+import tensorflow as tf
+
+LEAK = 0.2
+
+
+def activation(**kwargs):
+    """LeakyReLU with the slope used everywhere."""
+    return keras.layers.LeakyReLU(negative_slope=LEAK, **kwargs)
+
+
+def convolution(filters, size=3, stride=1, **kwargs):
+    """A same-padded convolution with He initialisation."""
+    kwargs.setdefault("kernel_initializer", "he_normal")
+    return keras.layers.Conv2D(filters, size, stride, padding="same", **kwargs)
+
+
+class ChannelNorm(keras.layers.Layer):
+    """Divides each pixel by the root mean square of its channels (batch, h, w, c) -> same.
+
+    Batch norm over real and generated images mixes their statistics: tints, and a gap
+    between training and inference. This norm looks at one pixel only.
+    """
+
+    def call(self, inputs):
+        power = tf.reduce_mean(tf.square(tf.cast(inputs, tf.float32)), -1, keepdims=True)
+        return inputs * tf.cast(tf.math.rsqrt(power + 1e-6), inputs.dtype)
+
+
+class SpaceToDepth(keras.layers.Layer):
+    """(batch, h, w, c) -> (batch, h / block, w / block, c * block^2)."""
+
+    def __init__(self, block=2, **kwargs):
+        super().__init__(**kwargs)
+        self.block = block
+
+    def call(self, inputs):
+        return tf.nn.space_to_depth(inputs, self.block)
+
+
+class DepthToSpace(keras.layers.Layer):
+    """(batch, h, w, c) -> (batch, h * block, w * block, c / block^2)."""
+
+    def __init__(self, block=2, **kwargs):
+        super().__init__(**kwargs)
+        self.block = block
+
+    def call(self, inputs):
+        return tf.nn.depth_to_space(inputs, self.block)
+
+
+class Residual(keras.layers.Layer):
+    """x + f(x), with f zero at the start so that a deep stack begins as the identity."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.body = keras.Sequential(
+            [
+                ChannelNorm(),
+                convolution(filters),
+                activation(),
+                convolution(filters, 1, kernel_initializer="zeros"),
+            ]
+        )
+
+    def build(self, shape):
+        self.body.build(shape)
+
+    def call(self, inputs):
+        return inputs + self.body(inputs)
+
+
+class ModulatedConvolution(keras.layers.Layer):
+    """A convolution whose normalised output is scaled and shifted by the attribute's value.
+
+    Args:
+        filters: output channels.
+        classes: number of attribute values.
+
+    Call: features (batch, h, w, c) and values int32 (batch,) -> (batch, h, w, filters).
+    """
+
+    def __init__(self, filters, classes, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.classes = classes
+        self.convolution = convolution(filters)
+        self.norm = ChannelNorm()
+        self.scale = keras.layers.Embedding(classes, filters, embeddings_initializer="ones")
+        # Two values part quickly from a common start; ten need a head start to be told apart.
+        start = "zeros" if classes == 2 else "normal"
+        self.shift = keras.layers.Embedding(classes, filters, embeddings_initializer=start)
+        self.activation = activation()
+
+    def build(self, shape):
+        self.convolution.build(shape)
+        self.scale.build((None,))
+        self.shift.build((None,))
+
+    def call(self, inputs, values):
+        normed = self.norm(self.convolution(inputs))
+        scale = self.scale(values)[:, None, None]
+        shift = self.shift(values)[:, None, None]
+        return self.activation(normed * scale + shift)

@@ -1,0 +1,79 @@
+"""Image -> attribute logits, on a trunk of its own."""
+
+import keras
+import tensorflow as tf
+
+from cdd_keras.domains import DOMAINS, SOURCE
+from cdd_keras.layers.augment import contrast_normalised_grey, jitter_contrast
+from cdd_keras.layers.blocks import activation, convolution
+from cdd_keras.networks.discriminator import halvings_beyond_32
+
+DROPOUT = 0.4
+
+
+class Classifier(keras.layers.Layer):
+    """A small CNN with one trunk, and where `private` a stem and batch norms for each domain.
+
+    Batch norm's statistics and scale belong to a domain (Li et al., "AdaBN", 2016): the trunk
+    then sees both domains alike. The input is contrast-normalised grey unless
+    `config.classifier_input` is "raw".
+
+    Args:
+        config: reads `channels`, `image_size`, `classifier_input`.
+        classes: number of attribute values.
+        private: whether the domains have parts of their own.
+    """
+
+    def __init__(self, config, classes, private, **kwargs):
+        super().__init__(**kwargs)
+        self.normalised = config.classifier_input == "normalised"
+        self.image_shape = (config.image_size, config.image_size, 1 if self.normalised else 3)
+        self.domains = DOMAINS if private else (SOURCE,)
+        widths = [config.channels * 2**level for level in range(3)]
+        widths += [widths[-1]] * halvings_beyond_32(config.image_size)
+        self.stems = {domain: convolution(widths[0]) for domain in self.domains}
+        self.trunk = [convolution(width) for width in widths[1:]]
+        self.norms = {
+            domain: [keras.layers.BatchNormalization(momentum=0.9) for _ in widths]
+            for domain in self.domains
+        }
+        self.activation = activation()
+        self.pool = keras.layers.MaxPooling2D()
+        self.head = keras.layers.Dense(classes, dtype="float32")
+
+    def build(self, shape=None):
+        for domain in self.domains:
+            shape = (None, *self.image_shape)
+            for layer, norm in zip(self._convolutions(domain), self.norms[domain], strict=True):
+                if not layer.built:
+                    layer.build(shape)
+                shape = layer.compute_output_shape(shape)
+                norm.build(shape)
+                shape = self.pool.compute_output_shape(shape)
+        self.head.build((None, shape[1] * shape[2] * shape[3]))
+
+    def call(self, images, domain, training=False, draws=None):
+        """Attribute logits.
+
+        Args:
+            images: float32 (batch, size, size, 3) in [-1, 1].
+            domain: whose private parts read them.
+            training: whether batch norm uses, and learns from, this batch.
+            draws: `Draws` for input noise and dropout; none of either without.
+
+        Returns:
+            float32 (batch, classes).
+        """
+        domain = domain if domain in self.domains else SOURCE
+        features = contrast_normalised_grey(images) if self.normalised else images
+        if draws is not None:
+            features = jitter_contrast(features, draws)
+        for layer, norm in zip(self._convolutions(domain), self.norms[domain], strict=True):
+            features = self.pool(self.activation(norm(layer(features), training=training)))
+        features = tf.reshape(features, (-1, self.head.kernel.shape[0]))
+        if draws is not None:
+            features = tf.nn.experimental.stateless_dropout(features, DROPOUT, draws.seed())
+        return self.head(features)
+
+    def _convolutions(self, domain):
+        return [self.stems[domain], *self.trunk]

@@ -1,0 +1,75 @@
+"""Image -> realness outputs, and for the paper's shared trunk the attribute's logits."""
+
+import keras
+
+from cdd_keras.layers.blocks import activation, convolution
+from cdd_keras.layers.coupled import Coupled
+
+
+def halvings_beyond_32(image_size):
+    """How many more strided layers an image needs to end on the grid a 32 px image ends on."""
+    count = 0
+    while image_size > 32 * 2**count:
+        count += 1
+    return count
+
+
+class Discriminator(keras.layers.Layer):
+    """D_S, D_T (private stems), D_C (shared trunk), realness heads a domain, one class head.
+
+    Args:
+        config: reads `discriminator_channels`, `image_size`.
+        outputs: realness outputs; one, or one an attribute value and a last one for none:
+            a secret sign for a value then costs realism.
+        classes: outputs of the class head on the shared trunk; None for no such head.
+    """
+
+    def __init__(self, config, outputs, classes=None, **kwargs):
+        super().__init__(**kwargs)
+        channels = config.discriminator_channels
+        self.image_shape = (config.image_size, config.image_size, 3)
+
+        def stem():
+            return keras.Sequential([convolution(channels, 4, 2), activation()])
+
+        trunk = []
+        for level in range(2 + halvings_beyond_32(config.image_size)):
+            trunk += [convolution(min(2, level + 1) * 2 * channels, 4, 2), activation()]
+        self.features = Coupled(stems=Coupled.per_domain(stem), trunk=keras.Sequential(trunk))
+        self.realness_head = Coupled(
+            heads=Coupled.per_domain(lambda: _realness_head(4 * channels, outputs))
+        )
+        self.class_head = None if classes is None else _class_head(classes)
+
+    def build(self, shape=None):
+        shape = (None, *self.image_shape)
+        self.features.build(shape)
+        inner = self.features.compute_output_shape(shape)
+        self.realness_head.build(inner)
+        if self.class_head is not None:
+            self.class_head.build(inner)
+
+    def realness(self, images, domain):
+        """Realness outputs: float32 (batch, size, size, 3) -> float32 (batch, outputs)."""
+        return self.realness_head(self.features(images, domain=domain), domain=domain)
+
+    def class_logits(self, images, domain):
+        """Attribute logits of the shared trunk: float32 (batch, classes)."""
+        return self.class_head(self.features(images, domain=domain))
+
+
+def _realness_head(channels, outputs):
+    return keras.Sequential(
+        [
+            convolution(channels),
+            activation(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(outputs, dtype="float32"),
+        ]
+    )
+
+
+def _class_head(classes):
+    return keras.Sequential(
+        [keras.layers.Flatten(), keras.layers.Dense(classes, dtype="float32")]
+    )

@@ -1,0 +1,144 @@
+"""Latent code and attribute value -> image, in two designs with one interface.
+
+`features(code)` is the shared trunk's pass, computed once for both domains; `base` draws the
+image without an attribute; `edit` draws it with a value. Values are int32 class indices.
+"""
+
+import keras
+import tensorflow as tf
+
+from cdd_keras.layers.blocks import (
+    DepthToSpace,
+    ModulatedConvolution,
+    Residual,
+    activation,
+    convolution,
+)
+from cdd_keras.layers.coupled import Coupled
+from cdd_keras.networks.encoder import code_shape
+
+
+class EditGenerator(keras.layers.Layer):
+    """A base that never sees the attribute, and a small change to it that does.
+
+    The class cannot leak into the base, and what an edit does not touch stays to the pixel.
+    The change is added before the tanh: a blending mask sticks at 0 for hundreds of steps.
+
+    Args:
+        config: reads `channels`, `residual_blocks`, `code_shape`, `code_size`, `image_size`.
+        classes: number of attribute values.
+    """
+
+    def __init__(self, config, classes, **kwargs):
+        super().__init__(**kwargs)
+        channels = config.channels
+        self.code_shape = code_shape(config)
+        self.trunk = _trunk(config)
+        self.head = Coupled(heads=Coupled.per_domain(lambda: _base_head(channels)))
+        self.modulation = ModulatedConvolution(4 * channels, classes)
+        self.change = Coupled(heads=Coupled.per_domain(lambda: _change_head(channels)))
+
+    def build(self, shape=None):
+        self.trunk.build((None, *self.code_shape))
+        features = self.trunk.compute_output_shape((None, *self.code_shape))
+        self.head.build(features)
+        self.modulation.build(features)
+        self.change.build(features)
+
+    def features(self, code):
+        """The shared trunk: codes (batch, *code_shape) -> (batch, size / 4, size / 4, c)."""
+        return self.trunk(code)
+
+    def base(self, features, domain):
+        """Pre-activations of the image without an attribute: float32 (batch, size, size, 3)."""
+        return self.head(features, domain=domain)
+
+    def edit(self, features, base, values, domain):
+        """The base with a value drawn into it: float32 (batch, size, size, 3) in [-1, 1]."""
+        change = self.change(self.modulation(features, values), domain=domain)
+        # The base is not to be made easy to edit: edits teach the change alone.
+        return tf.tanh(tf.stop_gradient(base) + change)
+
+
+class CodeGenerator(keras.layers.Layer):
+    """The paper's generator: G_C takes the code and the attribute, G_S and G_T draw.
+
+    Args:
+        config: as for `EditGenerator`.
+        classes: number of attribute values; a zero vector stands for "none".
+    """
+
+    def __init__(self, config, classes, **kwargs):
+        super().__init__(**kwargs)
+        self.classes = classes
+        *grid, depth = code_shape(config)
+        self.input_shape = (None, *grid, depth + classes)
+        self.network = Coupled(
+            trunk=_trunk(config),
+            heads=Coupled.per_domain(lambda: _base_head(config.channels)),
+        )
+
+    def build(self, shape=None):
+        self.network.build(self.input_shape)
+
+    def features(self, code):
+        """The code itself: the trunk needs the value too."""
+        return code
+
+    def base(self, features, domain):
+        """Pre-activations of the image for no value: float32 (batch, size, size, 3)."""
+        return self._draw(features, tf.fill(tf.shape(features)[:1], -1), domain)
+
+    def edit(self, features, base, values, domain):
+        """The image of a code and a value: float32 (batch, size, size, 3) in [-1, 1]."""
+        return tf.tanh(self._draw(features, values, domain))
+
+    def _draw(self, code, values, domain):
+        attribute = tf.one_hot(values, self.classes, dtype=code.dtype)
+        for _ in range(code.shape.rank - 2):
+            attribute = attribute[:, None]
+        shape = tf.concat([tf.shape(code)[:-1], [self.classes]], 0)
+        joined = tf.concat([code, tf.broadcast_to(attribute, shape)], -1)
+        return self.network(joined, domain=domain)
+
+
+def _trunk(config):
+    channels = 4 * config.channels
+    layers = []
+    if config.code_shape == "flat":
+        side = config.image_size // 4
+        layers = [keras.layers.Dense(side * side * 16), keras.layers.Reshape((side, side, 16))]
+    layers.append(convolution(channels))
+    layers += [Residual(channels) for _ in range(config.residual_blocks)]
+    return keras.Sequential(layers)
+
+
+def _base_head(channels):
+    return keras.Sequential(
+        [
+            keras.layers.Conv2D(8 * channels, 1),
+            DepthToSpace(2),
+            Residual(2 * channels),
+            keras.layers.Conv2D(12, 3, padding="same", dtype="float32"),
+            DepthToSpace(2, dtype="float32"),
+        ]
+    )
+
+
+def _change_head(channels):
+    # No pixel shuffle at the last step: it invites single dots that fool the judge, not the eye.
+    near_zero = keras.initializers.RandomNormal(stddev=0.002)
+    return keras.Sequential(
+        [
+            keras.layers.Conv2D(4 * channels, 1),
+            DepthToSpace(2),
+            convolution(channels),
+            activation(),
+            keras.layers.UpSampling2D(interpolation="bilinear"),
+            keras.layers.Conv2D(channels, 1),
+            activation(),
+            keras.layers.Conv2D(
+                3, 3, padding="same", kernel_initializer=near_zero, dtype="float32"
+            ),
+        ]
+    )
