@@ -1,0 +1,147 @@
+"""CDD by base and edit: the recipe measured in method.md, "What works".
+
+Liu et al. (CVPR 2018) tie the domains by shared high-level layers. Here the generator draws a
+base image that never sees the attribute and edits it; the target's attribute is believed through
+its translation to the source, and a classifier of its own learns from both.
+"""
+
+from cdd_keras.domains import ANY, DOMAINS, OTHER, OWN, SOURCE, TARGET, Edit, other
+from cdd_keras.layers.sampling import FittedPrior
+from cdd_keras.networks import Classifier, Discriminator, EditGenerator, Encoder, code_shape
+from cdd_keras.objective import Phase, Player, Recipe, Term
+from cdd_keras.terms import (
+    classify,
+    confident_negative,
+    divergence,
+    fool,
+    generated,
+    identity,
+    keep_code,
+    penalise_gradient,
+    real,
+    reconstruct,
+    self_train,
+    show_value,
+    small_change,
+)
+
+SOURCE_VIEWS = ((SOURCE,),)
+TARGET_VIEWS = ((SOURCE, TARGET), (TARGET,))
+
+
+def networks(config, classes):
+    """Encoder, base-and-edit generator, a realness output a value, a classifier of its own."""
+    return {
+        "encoder": Encoder(config),
+        "generator": EditGenerator(config, classes),
+        "discriminator": Discriminator(config, outputs=classes + 1),
+        "classifier": Classifier(config, classes, private=True),
+    }
+
+
+def prior(config):
+    """Fitted to the codes after training: a spatial code drawn from N(0, I) gives mush."""
+    return FittedPrior(code_shape(config))
+
+
+def recipe(config):
+    """First base images alone at half the cost a step, then edits as well."""
+    without_edits = _phase(0.0, config, edits=False)
+    if config.edit_start >= 1:
+        return Recipe((without_edits,))
+    with_edits = _phase(config.edit_start, config, edits=True)
+    return Recipe((without_edits, with_edits) if config.edit_start > 0 else (with_edits,))
+
+
+def _phase(start, config, edits):
+    generator, discriminator = [], []
+    for domain in DOMAINS:
+        generator += _base_terms(domain, config)
+        discriminator += _realness_terms(domain, config, edits)
+        if edits:
+            generator += _edit_terms(domain, config)
+    return Phase(
+        start,
+        (
+            Player("generator", ("encoder", "generator"), tuple(generator)),
+            Player("discriminator", ("discriminator",), tuple(discriminator)),
+            Player("classifier", ("classifier",), _classifier_terms(config)),
+        ),
+    )
+
+
+def _edited(domain):
+    """A quarter of the edits keep the value, a quarter change it, half are translated."""
+    own = (domain, domain)
+    return (Edit(own, OTHER, (0.5, 1.0)), Edit((other(domain), domain), ANY))
+
+
+def _base_terms(domain, config):
+    path = (other(domain), domain)
+    return [
+        Term(f"reconstruction_{domain}", reconstruct(domain), config.reconstruction_weight),
+        Term(f"kl_{domain}", divergence(domain), config.kl_weight),
+        Term(f"latent_{domain}", keep_code(path), config.latent_weight),
+        Term(f"realness_{domain}", fool(path), config.adversarial_weight),
+    ]
+
+
+def _edit_ramp(domain, config):
+    # The target's edits follow the source's, whose labels are certain.
+    delay = 0.75 * config.ramp if domain == TARGET else 0.0
+    start = config.edit_start + delay
+    return (start, start + config.ramp)
+
+
+def _edit_terms(domain, config):
+    edits = _edited(domain)
+    kept = (Edit((domain, domain), OWN, (0.0, 0.5)), *edits)
+    ramp = _edit_ramp(domain, config)
+    return [
+        Term(f"edit_{domain}", fool(*edits), config.edit_adversarial_weight, ramp),
+        Term(f"value_{domain}", show_value(*edits), config.class_weight, ramp),
+        Term(
+            f"identity_{domain}", identity(domain, (0.0, 0.5)), config.identity_weight, ramp
+        ),
+        Term(f"change_{domain}", small_change(*kept), config.change_weight, ramp),
+    ]
+
+
+def _realness_terms(domain, config, edits):
+    terms = [
+        Term(f"real_{domain}", real(domain), config.adversarial_weight),
+        Term(f"generated_{domain}", generated((other(domain), domain)), config.adversarial_weight),
+    ]
+    weight = config.edit_adversarial_weight
+    if domain == SOURCE:
+        wrong = real(domain, OTHER, goal=0.0)
+    else:
+        wrong = confident_negative(domain, OTHER)
+    if edits or domain == SOURCE:
+        terms += [
+            Term(f"own_value_{domain}", real(domain, OWN), weight),
+            Term(f"wrong_value_{domain}", wrong, weight * config.wrong_value_weight),
+        ]
+    if edits:
+        terms.append(Term(f"edited_{domain}", generated(*_edited(domain)), weight))
+    if config.r1_weight > 0:
+        terms.append(Term(f"r1_{domain}", penalise_gradient(domain), config.r1_weight))
+    return terms
+
+
+def _classifier_terms(config):
+    return (
+        Term("labelled", classify(SOURCE_VIEWS, (SOURCE,))),
+        Term(
+            "translated",
+            classify(TARGET_VIEWS, (SOURCE, TARGET)),
+            config.translated_class_weight,
+            ramp=(0.0, config.ramp),
+        ),
+        Term(
+            "self_training",
+            self_train(TARGET_VIEWS, (TARGET,)),
+            config.self_training_weight,
+            ramp=(0.0, config.ramp),
+        ),
+    )

@@ -1,0 +1,32 @@
+"""CDD-GAN, "Ours*" in the paper's tables: CDD without encoders, on samples alone."""
+
+from cdd_keras.domains import ANY, DOMAINS, NOISE, Edit
+from cdd_keras.methods.cdd_paper import critic_terms, player_terms, prior
+from cdd_keras.networks import CodeGenerator, Discriminator
+from cdd_keras.objective import Phase, Player, Recipe, Term
+from cdd_keras.terms import show_value
+
+__all__ = ["networks", "prior", "recipe"]
+
+
+def networks(config, classes):
+    """The paper's generator and discriminator."""
+    return {
+        "generator": CodeGenerator(config, classes),
+        "discriminator": Discriminator(config, outputs=1, classes=classes),
+    }
+
+
+def recipe(config):
+    """L_G = L_dis + L_adv; L_D = L_dis - L_adv (Liu et al., CVPR 2018, section 3.2)."""
+    generator, discriminator = [], []
+    for domain in DOMAINS:
+        images = (Edit((NOISE, domain), ANY),)
+        value = Term(f"value_{domain}", show_value(*images, shared=True), config.class_weight)
+        generator += [value, *player_terms(domain, images, config)]
+        discriminator += [value, *critic_terms(domain, images, config)]
+    players = (
+        Player("generator", ("generator",), tuple(generator)),
+        Player("discriminator", ("discriminator",), tuple(discriminator)),
+    )
+    return Recipe((Phase(0.0, players),))

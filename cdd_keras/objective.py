@@ -1,0 +1,91 @@
+"""A method as data: terms, the players that minimise them, and the phases of a run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Term:
+    """One weighted loss of a player.
+
+    Args:
+        name: how it is logged, unique within its player.
+        loss: a function of `Routes` giving float32 (batch,); the model takes the mean.
+        weight: its factor in the player's objective.
+        ramp: (start, end) as fractions of the run between which the weight rises from 0.
+    """
+
+    name: str
+    loss: Callable[[Any], Any]
+    weight: float = 1.0
+    ramp: tuple[float, float] | None = None
+
+    def __post_init__(self):
+        if self.weight < 0:
+            raise ValueError(f"`weight` of term {self.name!r} is negative: {self.weight}.")
+        if self.ramp is not None and not self.ramp[0] <= self.ramp[1]:
+            raise ValueError(f"`ramp` of term {self.name!r} ends before it starts: {self.ramp}.")
+
+
+@dataclass(frozen=True)
+class Player:
+    """Networks that share an optimiser, and what they minimise."""
+
+    name: str
+    networks: tuple[str, ...]
+    terms: tuple[Term, ...]
+
+    def __post_init__(self):
+        names = [term.name for term in self.terms]
+        if not names:
+            raise ValueError(f"Player {self.name!r} has no term to minimise.")
+        if len(set(names)) < len(names):
+            raise ValueError(f"Player {self.name!r} has two terms of one name: {sorted(names)}.")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What is minimised from `start`, a fraction of the run, on."""
+
+    start: float
+    players: tuple[Player, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The phases of a run, in order; every phase has the same players on the same networks.
+
+    A phase of its own costs only what its terms ask for, where a term of weight zero would
+    still cost its computation.
+
+    Raises:
+        ValueError: the phases do not start at 0 in rising order, differ in players, or a
+            network belongs to two players.
+    """
+
+    phases: tuple[Phase, ...]
+
+    def __post_init__(self):
+        starts = [phase.start for phase in self.phases]
+        if not starts or starts[0] != 0 or starts != sorted(set(starts)):
+            raise ValueError(f"Phases must start at 0 and in rising order, not at {starts}.")
+        casts = {
+            tuple((player.name, player.networks) for player in phase.players)
+            for phase in self.phases
+        }
+        if len(casts) > 1:
+            raise ValueError(f"The phases differ in their players: {sorted(casts)}.")
+        owned = [name for player in self.players for name in player.networks]
+        if len(set(owned)) < len(owned):
+            raise ValueError(f"A network has two players: {owned}.")
+
+    @property
+    def players(self):
+        """The players of the first phase: in all phases the same but for their terms."""
+        return self.phases[0].players
+
+    def phase_at(self, fraction):
+        """Index of the phase a fraction of the run falls in."""
+        started = [index for index, phase in enumerate(self.phases) if phase.start <= fraction]
+        return started[-1]

@@ -1,0 +1,206 @@
+"""A lazy forward pass: a term asks for an image by its address, and it is computed once."""
+
+import functools
+
+import tensorflow as tf
+
+from cdd_keras.domains import ANY, NOISE, OTHER, OWN, SOURCE, TARGET, Edit, last_domain
+from cdd_keras.layers.augment import jitter_colour, move
+from cdd_keras.layers.sampling import sample_posterior
+
+# Shifts of the generator's and the discriminator's images, as a fraction of the side.
+LIGHT_SHIFT = 1 / 16
+# The strong views that teach the classifier: shift (of the side), scale, angle in radians.
+STRONG_VIEW = {"shift": 1 / 10, "scale": 0.075, "rotation": 0.1}
+
+
+def memoised(method):
+    """Computes a route at its first use in a step and hands it out from then on."""
+
+    @functools.wraps(method)
+    def lookup(self, *key):
+        place = (method.__name__, *key)
+        if place not in self._memo:
+            self._memo[place] = method(self, *key)
+        return self._memo[place]
+
+    return lookup
+
+
+class Routes:
+    """Everything one training step may compute, addressed by path, computed on demand.
+
+    Must live inside the step's gradient tape: a tensor memoised outside has no gradient.
+
+    Args:
+        model: the `CrossDomainModel`; its networks, averaged networks, belief and config.
+        images: {domain: float32 (batch, size, size, 3) in [-1, 1]}.
+        labels: {domain: int32 (batch,)}; the target's only for the oracle.
+        draws: `Draws` of this step.
+    """
+
+    def __init__(self, model, images, labels, draws):
+        self.networks = model.networks
+        self.averaged = model.averaged
+        self.belief = model.belief
+        self.prior = model.prior
+        self.config = model.config
+        self.classes = model.classes
+        self.draws = draws
+        self._real = images
+        self._labels = labels
+        self._memo = {}
+
+    @memoised
+    def image(self, address):
+        """The addressed image: float32 (batch, size, size, 3) in [-1, 1]; reals are augmented."""
+        if isinstance(address, Edit):
+            return self._edit(address)
+        if len(address) == 1:
+            shift = round(LIGHT_SHIFT * self.config.image_size)
+            images = self._real[address[0]]
+            return move(images, self.draws, shift=shift, flip=self.config.flip)
+        return tf.tanh(self.base(address))
+
+    @memoised
+    def posterior(self, path):
+        """Mean and log-variance of q(z | image at path), each float32 (batch, *code)."""
+        return self.networks["encoder"](self.image(path), domain=path[-1])
+
+    @memoised
+    def code(self, path):
+        """The code an image is drawn from: a posterior draw, or a prior draw for (NOISE,)."""
+        if path == (NOISE,):
+            return self.prior.sample(tf.shape(self._real[SOURCE])[0], self.draws)
+        return sample_posterior(*self.posterior(path), self.draws)
+
+    @memoised
+    def features(self, path):
+        """The generator's shared trunk on the code of `path`, one pass for both domains."""
+        return self.networks["generator"].features(self.code(path))
+
+    @memoised
+    def base(self, path):
+        """Pre-activations of the base image at the end of `path`."""
+        return self.networks["generator"].base(self.features(path[:-1]), path[-1])
+
+    def _edit(self, edit):
+        path = edit.path
+        return self.networks["generator"].edit(
+            self.rows(self.features(path[:-1]), edit),
+            self.rows(self.base(path), edit),
+            self.value(edit),
+            path[-1],
+        )
+
+    def rows(self, batch, edit):
+        """The part of a batch that an edit is made on."""
+        count = tf.shape(batch)[0]
+        start, end = (tf.cast(part * tf.cast(count, tf.float32), tf.int32) for part in edit.rows)
+        return batch if edit.rows == (0.0, 1.0) else batch[start:end]
+
+    @memoised
+    def value(self, edit):
+        """The value an edit draws: int32 (batch,)."""
+        return self.rows(self.values(edit.path, edit.value), edit)
+
+    @memoised
+    def values(self, path, which):
+        """OWN, OTHER or ANY value for the images at `path`: int32 (batch,)."""
+        if which == ANY:
+            count = tf.shape(self._real[SOURCE])[0]
+            return self.draws.integers((count,), 0, self.classes)
+        own = self.label(path[0])
+        if which == OWN:
+            return own
+        step = self.draws.integers(tf.shape(own), 1, self.classes)
+        return (own + step) % self.classes
+
+    @memoised
+    def label(self, domain):
+        """The attribute of real images: the label if there is one, else a draw of the belief."""
+        if domain in self._labels:
+            return self._labels[domain]
+        return self.draws.categories(self.target_belief())
+
+    @memoised
+    def target_belief(self):
+        """What the target images are taken to show: float32 (batch, classes), no gradient."""
+        readings = {self.belief.DIRECT: self._averaged_logits((TARGET,))}
+        if "encoder" in self.networks and self.config.belief_via_source > 0:
+            readings[self.belief.TRANSLATED] = self._averaged_logits((TARGET, SOURCE))
+        self.belief.observe_readings(readings)
+        return tf.stop_gradient(self.belief.probabilities(readings))
+
+    def _averaged_logits(self, path):
+        image = tf.stop_gradient(self.image(path))
+        return class_logits(self.averaged, image, path[-1])
+
+    @memoised
+    def confident(self):
+        """1 where the belief is strong enough to teach, else 0: float32 (batch,)."""
+        strongest = tf.reduce_max(self.target_belief(), -1)
+        return tf.cast(strongest > self.config.belief_confidence, tf.float32)
+
+    @memoised
+    def realness(self, address):
+        """The discriminator's outputs on a light view: float32 (batch, outputs)."""
+        view = self._discriminator_view(address)
+        return self.networks["discriminator"].realness(view, last_domain(address))
+
+    @memoised
+    def shared_class_logits(self, address):
+        """Attribute logits of the discriminator's class head on the same view."""
+        view = self._discriminator_view(address)
+        return self.networks["discriminator"].class_logits(view, last_domain(address))
+
+    @memoised
+    def _discriminator_view(self, address):
+        image = self.image(address)
+        if self.config.colour_jitter:
+            image = jitter_colour(image, self.draws, tint=True)
+        return move(image, self.draws, shift=round(LIGHT_SHIFT * self.config.image_size))
+
+    def realness_gradient(self, path):
+        """d(sum of realness outputs) / d(real image): float32 (batch, size, size, 3)."""
+        images = self.image(path)
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = self.networks["discriminator"].realness(images, path[-1])
+        return tape.gradient(outputs, images)
+
+    @memoised
+    def taught_logits(self, *addresses):
+        """The classifier in training, on strong views of images of one domain, as one batch.
+
+        Real and translated images share the batch so that batch norm sees them alike. No
+        gradient reaches the images: what teaches must not be made easy to read.
+
+        Returns:
+            A list, for each address float32 (batch, classes).
+        """
+        images = tf.concat([tf.stop_gradient(self.image(address)) for address in addresses], 0)
+        logits = self.networks["classifier"](
+            self._strong_view(images),
+            domain=last_domain(addresses[0]),
+            training=True,
+            draws=self.draws,
+        )
+        return tf.split(logits, len(addresses))
+
+    @memoised
+    def read_logits(self, address):
+        """The classifier as it stands, on a strong view; its gradient reaches the image."""
+        view = self._strong_view(self.image(address))
+        return self.networks["classifier"](view, domain=last_domain(address))
+
+    def _strong_view(self, images):
+        view = {**STRONG_VIEW, "shift": STRONG_VIEW["shift"] * self.config.image_size}
+        return move(images, self.draws, flip=self.config.flip, **view)
+
+
+def class_logits(networks, images, domain):
+    """Attribute logits of whichever network classifies: float32 (batch, classes)."""
+    if "classifier" in networks:
+        return networks["classifier"](images, domain=domain)
+    return networks["discriminator"].class_logits(images, domain)

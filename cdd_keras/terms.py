@@ -1,0 +1,148 @@
+"""Losses bound to routes. Each function returns a loss: Routes -> float32 (batch,)."""
+
+import tensorflow as tf
+
+from cdd_keras import losses
+from cdd_keras.domains import OWN, Edit
+
+
+def reconstruct(domain, error=losses.absolute_error, address=None):
+    """The reconstruction of a real image is that image: L_perc with the identity as feature map."""
+    address = address or (domain, domain)
+    return lambda routes: error(routes.image((domain,)), routes.image(address))
+
+
+def divergence(domain):
+    """KL of a real image's posterior to N(0, I), summed over the code."""
+    return lambda routes: losses.kl_divergence(*routes.posterior((domain,)))
+
+
+def keep_code(path):
+    """A translation's code is its original's, so content survives and the base holds no value."""
+
+    def loss(routes):
+        original = tf.stop_gradient(routes.posterior(path[:1])[0])
+        return losses.absolute_error(original, routes.posterior(path)[0])
+
+    return loss
+
+
+def fool(*addresses, cost=losses.least_squares_realness):
+    """Generated images of one domain look real to the discriminator."""
+    return lambda routes: _over(addresses, lambda a: cost(_output(routes, a), 1.0))
+
+
+def real(domain, which=None, goal=1.0, cost=losses.least_squares_realness):
+    """A real image is real for the output of `which` value; of none if it is None.
+
+    With goal 0 it is a negative of that output: a real face without glasses is no face with.
+    """
+
+    def loss(routes):
+        return cost(_realness_of(routes, (domain,), which), goal)
+
+    return loss
+
+
+def confident_negative(domain, which, cost=losses.least_squares_realness):
+    """`real` with goal 0 where the belief in the image's own value is confident."""
+
+    def loss(routes):
+        return routes.confident() * cost(_realness_of(routes, (domain,), which), 0.0)
+
+    return loss
+
+
+def generated(*addresses, cost=losses.least_squares_realness):
+    """Generated images of one domain are told from real ones by the discriminator."""
+    return lambda routes: _over(addresses, lambda a: cost(_output(routes, a), 0.0))
+
+
+def penalise_gradient(domain):
+    """R1 on real images (Mescheder et al., ICML 2018)."""
+    return lambda routes: losses.gradient_penalty(routes.realness_gradient((domain,)))
+
+
+def identity(domain, rows):
+    """An image given the value it has comes back unchanged."""
+    edit = Edit((domain, domain), OWN, rows)
+
+    def loss(routes):
+        expected = routes.rows(routes.image((domain,)), edit)
+        return losses.absolute_error(expected, routes.image(edit))
+
+    return loss
+
+
+def small_change(*edits):
+    """A price on what an edit changes in its base."""
+
+    def cost(routes, edit):
+        base = tf.stop_gradient(routes.rows(routes.image(edit.path), edit))
+        return losses.absolute_error(base, routes.image(edit))
+
+    return lambda routes: _over(edits, lambda edit: cost(routes, edit))
+
+
+def show_value(*edits, shared=False):
+    """An edit shows the value it was given, as the classifier reads it."""
+
+    def cost(routes, edit):
+        logits = routes.shared_class_logits(edit) if shared else routes.read_logits(edit)
+        return losses.cross_entropy(routes.value(edit), logits)
+
+    return lambda routes: _over(edits, lambda edit: cost(routes, edit))
+
+
+def classify(group, address):
+    """The classifier learns the label of `address`, taught in one batch with its `group`."""
+
+    def loss(routes):
+        logits = routes.taught_logits(*group)[group.index(address)]
+        return losses.cross_entropy(routes.label(address[0]), logits)
+
+    return loss
+
+
+def classify_shared(domain):
+    """The discriminator's class head learns the labels of real images."""
+
+    def loss(routes):
+        return losses.cross_entropy(routes.label(domain), routes.shared_class_logits((domain,)))
+
+    return loss
+
+
+def self_train(group, address):
+    """FixMatch (Sohn et al., NeurIPS 2020): confident beliefs, taught on strong views."""
+
+    def loss(routes):
+        logits = routes.taught_logits(*group)[group.index(address)]
+        believed = tf.argmax(routes.target_belief(), -1, tf.int32)
+        return routes.confident() * losses.cross_entropy(believed, logits)
+
+    return loss
+
+
+def _over(addresses, cost):
+    return tf.concat([cost(address) for address in addresses], 0)
+
+
+def _output(routes, address):
+    """The realness output of an image: that of its value if it is an edit, else of none."""
+    outputs = routes.realness(address)
+    if isinstance(address, Edit):
+        return _pick(outputs, routes.value(address))
+    return outputs[:, -1]
+
+
+def _realness_of(routes, path, which):
+    outputs = routes.realness(path)
+    return outputs[:, -1] if which is None else _pick(outputs, routes.values(path, which))
+
+
+def _pick(outputs, values):
+    # A discriminator with a single output has the same one for every value.
+    if outputs.shape[-1] == 1:
+        return outputs[:, 0]
+    return tf.gather(outputs, values, batch_dims=1)
