@@ -1,0 +1,310 @@
+"""`CrossDomainModel`: one model and one training step for every method."""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from cdd_keras.belief import Belief
+from cdd_keras.config import Config
+from cdd_keras.domains import DOMAINS, SOURCE, TARGET
+from cdd_keras.layers.random import Draws
+from cdd_keras.methods import find_method
+from cdd_keras.optimisers import PlayerOptimizers, default_optimizer
+from cdd_keras.phases import PhasedTraining
+from cdd_keras.routes import Routes, class_logits
+
+NO_VALUE = -1
+
+
+@keras.saving.register_keras_serializable("cdd_keras")
+class CrossDomainModel(PhasedTraining, keras.Model):
+    """Learns from a labelled source and an unlabelled target domain, by the method of `config`.
+
+    `fit` takes a `tf.data.Dataset` of ((source images, labels), target images): images uint8 in
+    [0, 255] or float32 in [-1, 1], (batch, size, size, 3); labels int (batch,), indices of the
+    attribute's values. The oracle alone takes (target images, target labels) for the second part.
+
+    Args:
+        config: a `Config`; `steps` is the length of the run, which ramps and phases refer to.
+        classes: number of attribute values.
+
+    Raises:
+        ValueError: `config.method` is unknown.
+    """
+
+    def __init__(self, config, classes, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        self.classes = classes
+        method = find_method(config.method)
+        self.recipe = method.recipe(config)
+        self.networks = method.networks(config, classes)
+        # What is used after training: an average of the weights along the way.
+        self.averaged = method.networks(config, classes)
+        self.prior = method.prior(config)
+        self.belief = Belief(
+            classes, config.prior_alignment, config.belief_via_source, config.belief_sharpness
+        )
+        self.step = self.add_weight(
+            name="step", shape=(), dtype="int64", initializer="zeros", trainable=False
+        )
+        # By player and term: two players may share a term.
+        self.term_metrics = {
+            f"{player.name}/{term.name}": keras.metrics.Mean(name=f"{player.name}/{term.name}")
+            for phase in self.recipe.phases
+            for player in phase.players
+            for term in player.terms
+        }
+        self.build()
+
+    def build(self, input_shape=None):
+        """Creates all weights; needs no data."""
+        for name, network in self.networks.items():
+            network.build()
+            average = self.averaged[name]
+            average.build()
+            average.trainable = False
+            for kept, weight in zip(average.weights, network.weights, strict=True):
+                kept.assign(weight)
+        self.built = True
+
+    @property
+    def has_encoder(self):
+        """Whether images can be translated."""
+        return "encoder" in self.networks
+
+    @property
+    def has_generator(self):
+        """Whether images can be drawn."""
+        return "generator" in self.networks
+
+    @property
+    def image_size(self):
+        """Side of the images, in pixels."""
+        return self.config.image_size
+
+    def compile(self, optimizers=None, **kwargs):
+        """Prepares training.
+
+        Args:
+            optimizers: {player name: Keras optimiser} for those not to have the default one.
+            **kwargs: passed to `keras.Model.compile` (`jit_compile`, `steps_per_execution`,
+                `run_eagerly`).
+
+        Raises:
+            ValueError: `optimizers` names a player that the recipe does not have.
+        """
+        optimizers = optimizers or {}
+        names = [player.name for player in self.recipe.players]
+        for name in optimizers:
+            if name not in names:
+                raise ValueError(f"`optimizers` names no player: {name!r}. Expected {names}.")
+        group = PlayerOptimizers(
+            [
+                optimizers.get(player.name) or default_optimizer(player, self.config)
+                for player in self.recipe.players
+            ]
+        )
+        group.build_for([self.player_variables(player) for player in self.recipe.players])
+        kwargs.setdefault("jit_compile", False)
+        super().compile(optimizer=group, auto_scale_loss=False, **kwargs)
+
+    def get_compile_config(self):
+        return {"optimizer": keras.saving.serialize_keras_object(self.optimizer)}
+
+    def compile_from_config(self, config):
+        group = keras.saving.deserialize_keras_object(config["optimizer"])
+        names = [player.name for player in self.recipe.players]
+        self.compile(dict(zip(names, group.optimizers, strict=True)))
+
+    @property
+    def metrics(self):
+        return list(self.term_metrics.values())
+
+    def player_variables(self, player):
+        """The variables a player may move."""
+        return [v for name in player.networks for v in self.networks[name].trainable_variables]
+
+    def train_step(self, batch):
+        """One simultaneous update of all players from one forward pass."""
+        images, labels = unpack(batch)
+        self.belief.observe_labels(labels[SOURCE])
+        players = self.recipe.phases[self.phase].players
+        with tf.GradientTape(persistent=True) as tape:
+            routes = Routes(self, images, labels, Draws(self.config.seed, self.step.value))
+            totals = [
+                optimizer.scale_loss(self._objective(player, routes))
+                for player, optimizer in zip(players, self.optimizer.optimizers, strict=True)
+            ]
+        for player, optimizer, total in zip(
+            players, self.optimizer.optimizers, totals, strict=True
+        ):
+            variables = self.player_variables(player)
+            # An early phase does not reach every variable.
+            gradients = tape.gradient(
+                total,
+                [variable.value for variable in variables],
+                unconnected_gradients=tf.UnconnectedGradients.ZERO,
+            )
+            optimizer.apply(gradients, variables)
+        self._average()
+        self.step.assign_add(1)
+        return self._results(players)
+
+    def test_step(self, batch):
+        """The terms on a validation batch, and how well its labelled half is classified."""
+        images, labels = unpack(batch)
+        players = self.recipe.phases[-1].players
+        routes = Routes(self, images, labels, Draws(self.config.seed, self.step.value))
+        for player in players:
+            self._objective(player, routes)
+        correct = tf.argmax(self.classify(images[SOURCE], SOURCE), -1, tf.int32) == labels[SOURCE]
+        accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
+        return {**self._results(players), "source_accuracy": accuracy}
+
+    def _objective(self, player, routes):
+        total = 0.0
+        for term in player.terms:
+            loss = tf.reduce_mean(term.loss(routes))
+            self.term_metrics[f"{player.name}/{term.name}"].update_state(loss)
+            total += term.weight * self._ramp(term) * loss
+        return total
+
+    def _ramp(self, term):
+        if term.ramp is None:
+            return 1.0
+        start, end = (part * self.config.steps for part in term.ramp)
+        step = tf.cast(self.step, tf.float32)
+        return tf.clip_by_value((step - start) / max(1.0, end - start), 0.0, 1.0)
+
+    def _average(self):
+        for name, average in self.averaged.items():
+            for kept, weight in zip(average.weights, self.networks[name].weights, strict=True):
+                kept.assign(self.config.ema * kept + (1.0 - self.config.ema) * weight)
+
+    def _results(self, players):
+        return {
+            f"{player.name}/{term.name}": self.term_metrics[f"{player.name}/{term.name}"].result()
+            for player in players
+            for term in player.terms
+        }
+
+    def branches(self, images, domain):
+        """Each branch's reading of the attribute.
+
+        Args:
+            images: float32 (batch, size, size, 3) in [-1, 1].
+            domain: SOURCE or TARGET.
+
+        Returns:
+            {"direct": log-probabilities float32 (batch, classes)}, and for target images of a
+            method that translates also "translated", read through the source domain.
+        """
+        return {
+            name: tf.nn.log_softmax(logits) for name, logits in self._read(images, domain).items()
+        }
+
+    def classify(self, images, domain):
+        """Log-probabilities of the attribute by all branches, float32 (batch, classes)."""
+        readings = self._read(images, domain)
+        if domain == SOURCE:
+            return tf.nn.log_softmax(readings[Belief.DIRECT])
+        return self.belief.combine(readings)
+
+    def _read(self, images, domain):
+        readings = {Belief.DIRECT: self._logits(images, domain)}
+        if domain == TARGET and self.has_encoder and self.config.belief_via_source > 0:
+            base = self.translate(images, TARGET, SOURCE, tf.fill(tf.shape(images)[:1], NO_VALUE))
+            readings[Belief.TRANSLATED] = self._logits(base, SOURCE)
+        return readings
+
+    def _logits(self, images, domain):
+        logits = class_logits(self.averaged, images, domain)
+        if not self.config.flip:
+            return logits
+        return 0.5 * (logits + class_logits(self.averaged, images[:, :, ::-1], domain))
+
+    def encode(self, images, domain):
+        """Mean code of each image: float32 (batch, size, size, 3) -> (batch, *code)."""
+        return self.averaged["encoder"](images, domain=domain)[0]
+
+    def decode(self, codes, domain, values):
+        """Images of codes: values int32 (batch,), -1 for the base without an attribute.
+
+        Returns:
+            float32 (batch, size, size, 3) in [-1, 1].
+        """
+        generator = self.averaged["generator"]
+        features = generator.features(codes)
+        base = generator.base(features, domain)
+        edited = generator.edit(features, base, tf.maximum(values, 0), domain)
+        without = tf.reshape(values == NO_VALUE, (-1, 1, 1, 1))
+        return tf.where(without, tf.tanh(base), edited)
+
+    def translate(self, images, source, target, values):
+        """Images of one domain redrawn in a domain with a value.
+
+        Args:
+            images: float32 (batch, size, size, 3) in [-1, 1].
+            source: the domain they are of.
+            target: the domain to draw in; may be the same.
+            values: int32 (batch,), attribute values; -1 for none.
+
+        Returns:
+            float32 (batch, size, size, 3) in [-1, 1].
+        """
+        return self.decode(self.encode(images, source), target, values)
+
+    def sample(self, values, domain, seed):
+        """Images drawn from the prior, one a value.
+
+        Args:
+            values: int32 (batch,), attribute values; -1 for none.
+            domain: the domain to draw in.
+            seed: int; the same seed gives the same codes whatever the values and the domain.
+
+        Returns:
+            float32 (batch, size, size, 3) in [-1, 1].
+        """
+        codes = self.prior.sample(tf.shape(values)[0], Draws(seed))
+        return self.decode(codes, domain, values)
+
+    def fit_prior(self, images):
+        """Fits the prior to encoded images: {domain: float32 (count, size, size, 3)}."""
+        if self.has_encoder:
+            codes = [self.encode(images[domain], domain) for domain in DOMAINS]
+            self.prior.fit(tf.concat(codes, 0))
+
+    def get_config(self):
+        return {"config": dataclasses.asdict(self.config), "classes": self.classes}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(Config(**config["config"]), config["classes"])
+
+
+def unpack(batch):
+    """A batch of `fit` as ({domain: images in [-1, 1]}, {domain: labels}).
+
+    Raises:
+        ValueError: the batch is not ((source images, labels), target images).
+    """
+    if not (isinstance(batch, tuple) and len(batch) == 2 and isinstance(batch[0], tuple)):
+        raise ValueError(
+            "A batch must be ((source images, labels), target images); "
+            f"got {tf.nest.map_structure(lambda part: getattr(part, 'shape', part), batch)}."
+        )
+    (source, source_labels), target = batch
+    labels = {SOURCE: tf.cast(source_labels, tf.int32)}
+    if isinstance(target, tuple):
+        target, target_labels = target
+        labels[TARGET] = tf.cast(target_labels, tf.int32)
+    return {SOURCE: _in_range(source), TARGET: _in_range(target)}, labels
+
+
+def _in_range(images):
+    if images.dtype == tf.uint8:
+        return tf.cast(images, tf.float32) / 127.5 - 1.0
+    return tf.cast(images, tf.float32)
+

@@ -1,0 +1,89 @@
+"""One optimiser a player, held by one object that Keras callbacks can talk to."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable("cdd_keras")
+class HoldThenDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A constant rate that falls linearly towards 2 % of itself from `start` to `steps`."""
+
+    def __init__(self, rate, start, steps):
+        self.rate = rate
+        self.start = start
+        self.steps = steps
+
+    def __call__(self, step):
+        step = keras.ops.cast(step, "float32")
+        left = (self.steps - step) / max(1.0, self.steps - self.start)
+        return self.rate * keras.ops.clip(left, 0.02, 1.0)
+
+    def get_config(self):
+        return {"rate": self.rate, "start": self.start, "steps": self.steps}
+
+
+@keras.saving.register_keras_serializable("cdd_keras")
+class PlayerOptimizers(keras.optimizers.Optimizer):
+    """The players' optimisers, in the order of the recipe.
+
+    `learning_rate` reads as the first player's; setting it scales every player's by the same
+    factor, which is what LearningRateScheduler and ReduceLROnPlateau mean to do.
+
+    Args:
+        optimizers: one Keras optimiser a player.
+    """
+
+    def __init__(self, optimizers, name="players"):
+        super().__init__(learning_rate=1.0, name=name)
+        self.optimizers = list(optimizers)
+
+    def build_for(self, variables):
+        """Creates every optimiser's slots: variables is a list of lists, one a player."""
+        for optimizer, owned in zip(self.optimizers, variables, strict=True):
+            optimizer.build(owned)
+        self.built = True
+
+    @property
+    def learning_rate(self):
+        return self.optimizers[0].learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        factor = value / float(keras.ops.convert_to_numpy(self.learning_rate))
+        for optimizer in self.optimizers:
+            rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+            optimizer.learning_rate = rate * factor
+
+    @property
+    def variables(self):
+        return [v for optimizer in self.optimizers for v in optimizer.variables]
+
+    def get_config(self):
+        return {
+            "optimizers": [keras.saving.serialize_keras_object(o) for o in self.optimizers],
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        optimizers = [
+            keras.saving.deserialize_keras_object(o, custom_objects) for o in config["optimizers"]
+        ]
+        return cls(optimizers, config["name"])
+
+
+def default_optimizer(player, config):
+    """The optimiser a player gets unless the user brings one.
+
+    Adam with beta1 = 0.5 for the adversarial players, AdamW for the classifier.
+    """
+    hold = config.decay_start * config.steps
+    if player.name == "classifier":
+        rate = HoldThenDecay(config.classifier_rate, hold, config.steps)
+        return keras.optimizers.AdamW(rate, weight_decay=1e-3)
+    if player.name == "discriminator":
+        rate = HoldThenDecay(config.discriminator_rate, hold, config.steps)
+        return keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.99)
+    rate = HoldThenDecay(config.generator_rate, hold, config.steps)
+    return keras.optimizers.Adam(
+        rate, beta_1=0.5, beta_2=0.99, global_clipnorm=config.clip_norm
+    )
