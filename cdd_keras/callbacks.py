@@ -1,0 +1,143 @@
+"""What a run keeps as it goes: figures, pictures and checkpoints."""
+
+import time
+
+import keras
+import tensorflow as tf
+
+from cdd_keras import checkpoints, grids
+from cdd_keras.data.preprocessing import to_float
+from cdd_keras.domains import DOMAINS
+from cdd_keras.evaluation import classification_report, label_free_scores
+from cdd_keras.judges import thin
+from cdd_keras.metrics.selection import pick_label_free
+from cdd_keras.metrics.summary import plain
+from cdd_keras.runs import evaluations
+
+# Codes that the samples' prior is fitted to, a domain.
+PRIOR_IMAGES = 1500
+# The step of the first pictures: soon, but late enough to show something.
+FIRST_PICTURE = 60
+
+
+class Pictures:
+    """Writes the grids of a run: `samples/step-N.png` and `samples/step-N-drawn.png`."""
+
+    def __init__(self, model, pair, folder):
+        self.model = model
+        self.attribute = pair.attribute
+        self.names = pair.names
+        self.images = grids.pick_images(pair, "test")
+        self.train = {
+            domain: thin(pair.get("train", domain).images, PRIOR_IMAGES) for domain in DOMAINS
+        }
+        self.folder = folder
+
+    def fit_prior(self):
+        """Fits the prior that samples are drawn from to the codes of training images."""
+        self.model.fit_prior({d: to_float(images) for d, images in self.train.items()})
+
+    def write(self, step):
+        """Writes the grids of a step; gives the images drawn, as uint8 arrays by name."""
+        drawn = {}
+        if self.model.has_encoder:
+            drawn["translations"] = grids.comparison_grid(
+                self.model, self.images, self.attribute, self.names
+            )
+        if self.model.has_generator:
+            drawn["samples"] = grids.sample_grid(self.model, self.attribute, self.names)
+        for name, image in drawn.items():
+            grids.save_png(image, self.folder / f"{name}-{step:08d}.png")
+        return drawn
+
+
+class KeepRun(keras.callbacks.Callback):
+    """At the end of each epoch: evaluates, draws, saves; an epoch is the time between two.
+
+    Args:
+        folder: the `RunFolder`.
+        pair: the `DomainPair`.
+        config: the `Config`.
+        rows: rows of metrics.jsonl from before a resume.
+        say: called with a line for the person watching.
+    """
+
+    def __init__(self, folder, pair, config, rows, say):
+        super().__init__()
+        self.folder = folder
+        self.pair = pair
+        self.config = config
+        self.first_picture = min(FIRST_PICTURE, max(1, config.steps // 10))
+        self.rows = rows
+        self.say = say
+        self._before = rows[-1]["seconds"] if rows else 0.0
+
+    def on_train_begin(self, logs=None):
+        self._began = time.monotonic()
+        self.step = int(self.model.step.numpy())
+        self._pictures = Pictures(self.model, self.pair, self.folder.samples)
+        self._board = tf.summary.create_file_writer(str(self.folder.tensorboard))
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        if self.step == self.first_picture:
+            self._draw()
+            self.say(f"first pictures: {self.folder.samples}")
+        if self.step == self.config.steps:
+            # The last interval may be shorter than an epoch of `fit`.
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._draw()
+        row = plain(
+            {
+                "step": self.step,
+                "seconds": self._before + time.monotonic() - self._began,
+                **classification_report(self.model, self.pair, "test"),
+                "label_free": label_free_scores(self.model, self.pair),
+                "terms": {name: float(value) for name, value in (logs or {}).items()},
+            }
+        )
+        # The checkpoint first: a row without one could not be resumed from or picked.
+        checkpoints.save(self.model, self.folder.checkpoints)
+        self.rows.append(row)
+        self.folder.write_rows(self.rows)
+        picked, _ = pick_label_free(evaluations(self.rows), self.config.criterion)
+        checkpoints.prune(
+            self.folder.checkpoints, self.config.checkpoints_kept, needed={picked.step}
+        )
+        self._write_scalars(row)
+        self.say(_line(row))
+
+    def on_train_end(self, logs=None):
+        self._board.close()
+
+    def _draw(self):
+        if not self.model.has_generator:
+            return
+        self._pictures.fit_prior()
+        drawn = self._pictures.write(self.step)
+        with self._board.as_default(self.step):
+            for name, image in drawn.items():
+                tf.summary.image(name, keras.utils.img_to_array(image)[None] / 255.0)
+
+    def _write_scalars(self, row):
+        with self._board.as_default(self.step):
+            for name, value in row["terms"].items():
+                tf.summary.scalar(name, value)
+            for name, value in row["label_free"].items():
+                if value is not None:
+                    tf.summary.scalar(f"label_free/{name}", value)
+            for domain in DOMAINS:
+                for name, value in (row[domain] or {}).items():
+                    if isinstance(value, float):
+                        tf.summary.scalar(f"{domain}/{name}", value)
+
+
+def _line(row):
+    figures = "  ".join(
+        f"{domain} {row[domain]['accuracy']:.3f} (balanced {row[domain]['balanced_accuracy']:.3f})"
+        for domain in DOMAINS
+        if row[domain] and row[domain]["balanced_accuracy"] is not None
+    )
+    return f"evaluated at step {row['step']}: {figures}"

@@ -1,0 +1,28 @@
+"""Which arithmetic a machine trains best in."""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+
+def use_precision(name: str) -> str:
+    """Sets Keras's global dtype policy and returns its name; "auto" is resolved first."""
+    policy = best_precision() if name == "auto" else name
+    keras.mixed_precision.set_global_policy(policy)
+    return policy
+
+
+def best_precision() -> str:
+    """mixed_float16 with a GPU, mixed_bfloat16 on CPUs that compute in it, float32 elsewhere."""
+    if tf.config.list_physical_devices("GPU"):
+        return "mixed_float16"
+    return "mixed_bfloat16" if _cpu_has_bfloat16() else "float32"
+
+
+def _cpu_has_bfloat16() -> bool:
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -1,0 +1,214 @@
+"""The run folder: what a training leaves, and how the other commands find it again."""
+
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from cdd_keras.config import Config
+from cdd_keras.data.attributes import Attribute
+from cdd_keras.errors import CddError, UsageError
+from cdd_keras.files import write_json, write_text
+from cdd_keras.metrics.selection import Evaluation
+
+PACKAGES = ("cdd-keras", "tensorflow", "keras", "numpy")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the files of a run are."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def labels(self) -> Path:
+        return self.path / "labels.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.json"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def judges(self) -> Path:
+        return self.path / "judges"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    def read_config(self) -> Config:
+        """The configuration of the run.
+
+        Raises:
+            UsageError: the folder is not that of a run.
+        """
+        if not self.config.is_file():
+            raise UsageError(
+                f"{self.path} is not a run folder: it has no config.yaml. "
+                "Expected what `python -m cdd_keras.train` wrote."
+            )
+        return Config.from_file(self.config)
+
+    def write_labels(self, pair) -> None:
+        """Keeps what labels mean and how the domains are called."""
+        attribute = pair.attribute
+        write_json(
+            self.labels,
+            {
+                "attribute": attribute.name,
+                "values": list(attribute.values),
+                "domains": dict(pair.names),
+            },
+        )
+
+    def read_labels(self) -> tuple[Attribute, dict[str, str]]:
+        """The attribute and {domain: its name}."""
+        try:
+            stored = json.loads(self.labels.read_text())
+        except (OSError, ValueError) as error:
+            raise CddError(f"{self.labels} cannot be read: {error}.") from error
+        return Attribute(stored["attribute"], tuple(stored["values"])), stored["domains"]
+
+    def read_rows(self) -> list[dict]:
+        """The rows of metrics.jsonl; a last row cut off by a kill is left out."""
+        if not self.metrics.is_file():
+            return []
+        rows = []
+        for line in self.metrics.read_text().splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+        return rows
+
+    def write_rows(self, rows: list[dict]) -> None:
+        """Replaces metrics.jsonl."""
+        write_text(self.metrics, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
+
+    def write_environment(self) -> None:
+        """Keeps versions, machine and commit."""
+        write_json(
+            self.path / "environment.json",
+            {
+                "command": sys.argv,
+                "python": platform.python_version(),
+                "packages": {name: _version(name) for name in PACKAGES},
+                "machine": {
+                    "system": platform.platform(),
+                    "processor": _processor(),
+                    "cores": _cores(),
+                },
+                "commit": _commit(),
+                "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            },
+        )
+
+
+def prepare_run(config: Config, resume: bool, overwrite: bool) -> RunFolder:
+    """The run folder of a training about to start.
+
+    Raises:
+        UsageError: it is not empty and neither `resume` nor `overwrite` is asked, or the run
+            to resume has another configuration; the fields are named.
+    """
+    default = f"runs/{config.attr}-{config.method}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = RunFolder(Path(config.output or default))
+    if folder.path.exists() and not folder.path.is_dir():
+        raise UsageError(f"`output` is a file: {folder.path}. Expected a folder.")
+    if folder.path.is_dir() and any(folder.path.iterdir()):
+        if resume and folder.config.is_file():
+            _check_same(folder, config)
+            return folder
+        if overwrite:
+            # What is overwritten must have been a run: a mistyped path is not to be emptied.
+            folder.read_config()
+            shutil.rmtree(folder.path)
+        else:
+            raise UsageError(
+                f"`output` is not empty: {folder.path}. "
+                "Add --resume to go on with it, --overwrite to replace it, or name another folder."
+            )
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        write_text(folder.config, config.replace(output=str(folder.path)).to_yaml())
+        folder.write_environment()
+    except OSError as error:
+        raise CddError(f"{folder.path} cannot be written: {error.strerror}.") from error
+    return folder
+
+
+def evaluations(rows: list[dict]) -> list[Evaluation]:
+    """The rows of metrics.jsonl as the evaluations that a pick is made from."""
+    return [
+        Evaluation(
+            row["step"],
+            row["label_free"],
+            {"source": row["source"], "target": row["target"]},
+        )
+        for row in rows
+    ]
+
+
+def _check_same(folder: RunFolder, config: Config) -> None:
+    before, now = asdict(folder.read_config()), asdict(config)
+    changed = [name for name in now if name != "output" and now[name] != before[name]]
+    if changed:
+        shown = ", ".join(f"`{name}` {before[name]!r} -> {now[name]!r}" for name in changed)
+        raise UsageError(
+            f"The run in {folder.path} has another configuration: {shown}. "
+            "Resume it with the settings it began with, or name another --output."
+        )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _cores() -> int:
+    import os
+
+    return os.cpu_count() or 1
+
+
+def _commit() -> str | None:
+    """The commit of the source tree this runs from, if it is one."""
+    result = subprocess.run(
+        ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return result.stdout.strip() or None

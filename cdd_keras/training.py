@@ -1,0 +1,89 @@
+"""The main job: from a configuration to a run folder with a report."""
+
+import math
+
+from cdd_keras import checkpoints
+from cdd_keras.callbacks import KeepRun
+from cdd_keras.data import load_pair, training_batches
+from cdd_keras.domains import SOURCE, TARGET
+from cdd_keras.evaluation import generation_report, select
+from cdd_keras.files import write_json
+from cdd_keras.judges import train_judges
+from cdd_keras.methods import reads_target_labels
+from cdd_keras.metrics.summary import build_report
+from cdd_keras.model import CrossDomainModel
+from cdd_keras.precision import use_precision
+from cdd_keras.progress import Progress
+from cdd_keras.runs import evaluations
+
+
+def train(config, folder, say):
+    """Trains, evaluates and reports; goes on from the newest checkpoint in `folder`.
+
+    Args:
+        config: the `Config`.
+        folder: a prepared `RunFolder`.
+        say: called with a line for the person watching, before and after training.
+
+    Returns:
+        What report.json holds.
+    """
+    pair = load_pair(config)
+    folder.write_labels(pair)
+    use_precision(config.precision)
+    model = CrossDomainModel(config, pair.attribute.classes)
+    model.compile()
+    fit(model, pair, config, folder, say)
+    report = report_run(model, pair, config, folder, say)
+    write_json(folder.report, report)
+    return report
+
+
+def fit(model, pair, config, folder, say):
+    """Trains a compiled model to the end of its run, keeping evaluations and checkpoints."""
+    start = checkpoints.resume(model, folder.checkpoints, say)
+    if start or checkpoints.steps(folder.checkpoints):
+        say(f"resumed at step {start}")
+    rows = [row for row in folder.read_rows() if row["step"] <= start]
+    batches = training_batches(
+        pair.get("train", SOURCE),
+        pair.get("train", TARGET),
+        batch_size=config.batch_size,
+        seed=config.seed,
+        start_step=start,
+        balanced=config.balanced,
+        with_target_labels=reads_target_labels(config.method),
+    )
+    progress = Progress(config.steps, start, 2 * config.batch_size)
+    # Keras's epochs are the times between two evaluations here.
+    interval = max(1, round(config.evaluate_every * config.steps))
+    model.fit(
+        batches,
+        epochs=math.ceil(config.steps / interval),
+        initial_epoch=math.ceil(start / interval),
+        steps_per_epoch=interval,
+        callbacks=[KeepRun(folder, pair, config, rows, progress.say), progress],
+        verbose=0,
+    )
+
+
+def report_run(model, pair, config, folder, say):
+    """Judges the label-free pick of a trained run and gives its report.
+
+    The model is left with the pick's weights.
+    """
+    rows = folder.read_rows()
+    selection = select(evaluations(rows), config.criterion)
+    checkpoints.load(model, folder.checkpoints, selection["label_free"]["step"])
+    say("training the judges and judging what the model draws")
+    judges = train_judges(pair, config, folder.judges) if model.has_generator else None
+    generation = generation_report(model, pair, judges, "test", config.seed) if judges else None
+    seconds = rows[-1]["seconds"]
+    return build_report(
+        config,
+        pair,
+        selection,
+        generation,
+        seconds=seconds,
+        images_per_second=2 * config.batch_size * config.steps / seconds,
+    )
