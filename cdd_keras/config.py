@@ -108,6 +108,9 @@ class Config:
     adversarial_weight: float = _weights(1.0, "realness of base images", "[0, inf)")
     edit_adversarial_weight: float = _weights(2.0, "realness of edits", "[0, inf)")
     identity_weight: float = _weights(30.0, "an image given its own value comes back", "[0, inf)")
+    restore_weight: float = _weights(
+        30.0, "an image whose value was changed comes back with its own", "[0, inf)"
+    )
     change_weight: float = _weights(1.0, "price on the change an edit makes", "[0, inf)")
     class_weight: float = _weights(0.25, "the classifier's gradient on edits", "[0, inf)")
     wrong_value_weight: float = _weights(0.5, "real images as other values' fakes", "[0, inf)")

@@ -4,8 +4,10 @@ A path names an image by the domains it went through: ``(SOURCE,)`` is a real
 source image, ``(SOURCE, SOURCE)`` its reconstruction, ``(SOURCE, TARGET)`` its
 translation, ``(SOURCE, TARGET, SOURCE)`` a cycle and ``(NOISE, TARGET)`` a
 sample drawn from the prior. An `Edit` names the image at the end of a path with
-an attribute value drawn into it.
+an attribute value drawn into it; a path may begin with one, for what is made of it.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -14,7 +16,7 @@ TARGET = "target"
 NOISE = "noise"
 DOMAINS = (SOURCE, TARGET)
 
-Path = tuple[str, ...]
+Path = tuple["str | Edit", ...]
 
 # Which value: the one the image has (or is believed to have), another one, any one.
 OWN = "own"
@@ -47,4 +49,7 @@ def other(domain: str) -> str:
 
 def last_domain(address: Address) -> str:
     """The domain an addressed image belongs to."""
-    return address.path[-1] if isinstance(address, Edit) else address[-1]
+    if isinstance(address, Edit):
+        return last_domain(address.path)
+    last = address[-1]
+    return last_domain(last) if isinstance(last, Edit) else last

@@ -1,14 +1,13 @@
 """Picture grids that a person can judge: rows are named, columns are images."""
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from cdd_keras.data.preprocessing import to_float, to_uint8
 from cdd_keras.domains import DOMAINS, other
+from cdd_keras.files import replacing
 
 BASE = -1
 MOST_VALUES = 5
@@ -166,11 +165,5 @@ def _draw_row(canvas, label, images, corner, scale, font):
 
 def save_png(image: Image.Image, path) -> None:
     """Write a PNG whole or not at all; folders are made as needed."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        image.save(part, format="PNG")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        image.save(temporary, format="PNG")

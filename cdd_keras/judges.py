@@ -5,7 +5,6 @@ images, share nothing with the model, and nothing that trains or selects sees th
 """
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from keras import layers
 from cdd_keras.data.preprocessing import to_float
 from cdd_keras.domains import DOMAINS, SOURCE, TARGET
 from cdd_keras.errors import CddError
+from cdd_keras.files import replacing, write_json
 
 BATCH = 64
 LEARNING_RATE = 2e-3
@@ -191,16 +191,12 @@ def _accuracies(pair, attribute, domain_judge) -> dict:
 def save_judges(judges: Judges, folder) -> None:
     """Write the judges and `judges.json`, each whole or not at all, the index last."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     models = {**judges.attribute, DOMAIN_JUDGE: judges.domain}
     models = {name: model for name, model in models.items() if model is not None}
     for name, model in models.items():
-        # Keras insists on the ending and writes in place.
-        model.save(folder / f"{name}.tmp.keras")
-        os.replace(folder / f"{name}.tmp.keras", folder / f"{name}.keras")
-    text = json.dumps({"judges": sorted(models), "accuracy": judges.accuracy}, indent=2)
-    (folder / f"{INDEX}.tmp").write_text(text + "\n", encoding="utf-8")
-    os.replace(folder / f"{INDEX}.tmp", folder / INDEX)
+        with replacing(folder / f"{name}.keras") as temporary:
+            model.save(temporary)
+    write_json(folder / INDEX, {"judges": sorted(models), "accuracy": judges.accuracy})
 
 
 def load_judges(folder) -> Judges:

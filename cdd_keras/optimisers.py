@@ -84,6 +84,4 @@ def default_optimizer(player, config):
         rate = HoldThenDecay(config.discriminator_rate, hold, config.steps)
         return keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.99)
     rate = HoldThenDecay(config.generator_rate, hold, config.steps)
-    return keras.optimizers.Adam(
-        rate, beta_1=0.5, beta_2=0.99, global_clipnorm=config.clip_norm
-    )
+    return keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.99, global_clipnorm=config.clip_norm)

@@ -4,12 +4,14 @@ import functools
 
 import tensorflow as tf
 
-from cdd_keras.domains import ANY, NOISE, OTHER, OWN, SOURCE, TARGET, Edit, last_domain
+from cdd_keras.domains import ANY, NOISE, OWN, SOURCE, TARGET, Edit, last_domain
 from cdd_keras.layers.augment import jitter_colour, move
 from cdd_keras.layers.sampling import sample_posterior
 
 # Shifts of the generator's and the discriminator's images, as a fraction of the side.
 LIGHT_SHIFT = 1 / 16
+# Noise on an edited image that is encoded again, in units of [-1, 1].
+HIDING_NOISE = 0.05
 # The strong views that teach the classifier: shift (of the side), scale, angle in radians.
 STRONG_VIEW = {"shift": 1 / 10, "scale": 0.075, "rotation": 0.1}
 
@@ -56,6 +58,8 @@ class Routes:
         """The addressed image: float32 (batch, size, size, 3) in [-1, 1]; reals are augmented."""
         if isinstance(address, Edit):
             return self._edit(address)
+        if len(address) == 1 and isinstance(address[0], Edit):
+            return self._seen_again(address[0])
         if len(address) == 1:
             shift = round(LIGHT_SHIFT * self.config.image_size)
             images = self._real[address[0]]
@@ -65,7 +69,7 @@ class Routes:
     @memoised
     def posterior(self, path):
         """Mean and log-variance of q(z | image at path), each float32 (batch, *code)."""
-        return self.networks["encoder"](self.image(path), domain=path[-1])
+        return self.networks["encoder"](self.image(path), domain=last_domain(path))
 
     @memoised
     def code(self, path):
@@ -83,6 +87,11 @@ class Routes:
     def base(self, path):
         """Pre-activations of the base image at the end of `path`."""
         return self.networks["generator"].base(self.features(path[:-1]), path[-1])
+
+    def _seen_again(self, edit):
+        """An edited image as an input: what it shows counts, not what could be hidden in it."""
+        image = tf.stop_gradient(self.image(edit))
+        return image + HIDING_NOISE * self.draws.normal(tf.shape(image))
 
     def _edit(self, edit):
         path = edit.path
@@ -110,11 +119,17 @@ class Routes:
         if which == ANY:
             count = tf.shape(self._real[SOURCE])[0]
             return self.draws.integers((count,), 0, self.classes)
-        own = self.label(path[0])
+        own = self._own_value(path[0])
         if which == OWN:
             return own
         step = self.draws.integers(tf.shape(own), 1, self.classes)
         return (own + step) % self.classes
+
+    def _own_value(self, start):
+        """The attribute of the real images that a path begins with, of those rows it has."""
+        if isinstance(start, Edit):
+            return self.rows(self._own_value(start.path[0]), start)
+        return self.label(start)
 
     @memoised
     def label(self, domain):

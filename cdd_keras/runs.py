@@ -1,6 +1,7 @@
 """The run folder: what a training leaves, and how the other commands find it again."""
 
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -117,7 +118,7 @@ class RunFolder:
                 "machine": {
                     "system": platform.platform(),
                     "processor": _processor(),
-                    "cores": _cores(),
+                    "cores": os.cpu_count(),
                 },
                 "commit": _commit(),
                 "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -195,12 +196,6 @@ def _processor() -> str:
         return platform.processor()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
-
-
-def _cores() -> int:
-    import os
-
-    return os.cpu_count() or 1
 
 
 def _commit() -> str | None:

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from cdd_keras import losses
-from cdd_keras.domains import OWN, Edit
+from cdd_keras.domains import OTHER, OWN, Edit
 
 
 def reconstruct(domain, error=losses.absolute_error, address=None):
@@ -70,6 +70,22 @@ def identity(domain, rows):
     def loss(routes):
         expected = routes.rows(routes.image((domain,)), edit)
         return losses.absolute_error(expected, routes.image(edit))
+
+    return loss
+
+
+def restore(domain, rows):
+    """An image whose value was changed comes back when its own value is drawn into it again.
+
+    The attribute's cycle (StarGAN, Choi et al., CVPR 2018, eq. 4), and what teaches an edit how
+    the real thing looks: glasses taken off a real face are drawn back, pixel by pixel. The
+    changed image is taken as given, so nothing is gained by hiding in it what was there.
+    """
+    changed = Edit((domain, domain), OTHER, rows)
+
+    def loss(routes):
+        expected = routes.rows(routes.image((domain,)), changed)
+        return losses.absolute_error(expected, routes.image(Edit((changed, domain), OWN)))
 
     return loss
 

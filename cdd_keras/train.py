@@ -15,7 +15,9 @@ def run(arguments):
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--overwrite", action="store_true", help="replace the output folder")
     parser.add_argument(
-        "--dry-run", action="store_true", help="show configuration, networks and cost; train nothing"
+        "--dry-run",
+        action="store_true",
+        help="show configuration, networks and cost; train nothing",
     )
     parsed = parser.parse_args(arguments)
     if parsed.resume and parsed.overwrite:

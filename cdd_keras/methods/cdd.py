@@ -20,6 +20,7 @@ from cdd_keras.terms import (
     penalise_gradient,
     real,
     reconstruct,
+    restore,
     self_train,
     show_value,
     small_change,
@@ -100,9 +101,8 @@ def _edit_terms(domain, config):
     return [
         Term(f"edit_{domain}", fool(*edits), config.edit_adversarial_weight, ramp),
         Term(f"value_{domain}", show_value(*edits), config.class_weight, ramp),
-        Term(
-            f"identity_{domain}", identity(domain, (0.0, 0.5)), config.identity_weight, ramp
-        ),
+        Term(f"identity_{domain}", identity(domain, (0.0, 0.5)), config.identity_weight, ramp),
+        Term(f"restore_{domain}", restore(domain, (0.5, 1.0)), config.restore_weight, ramp),
         Term(f"change_{domain}", small_change(*kept), config.change_weight, ramp),
     ]
 
@@ -113,14 +113,11 @@ def _realness_terms(domain, config, edits):
         Term(f"generated_{domain}", generated((other(domain), domain)), config.adversarial_weight),
     ]
     weight = config.edit_adversarial_weight
-    if domain == SOURCE:
-        wrong = real(domain, OTHER, goal=0.0)
-    else:
-        wrong = confident_negative(domain, OTHER)
+    negative = real(domain, OTHER, 0.0) if domain == SOURCE else confident_negative(domain, OTHER)
     if edits or domain == SOURCE:
         terms += [
             Term(f"own_value_{domain}", real(domain, OWN), weight),
-            Term(f"wrong_value_{domain}", wrong, weight * config.wrong_value_weight),
+            Term(f"wrong_value_{domain}", negative, weight * config.wrong_value_weight),
         ]
     if edits:
         terms.append(Term(f"edited_{domain}", generated(*_edited(domain)), weight))

@@ -66,9 +66,7 @@ def recipe(config):
                 0.0,
                 (
                     Player("encoder", ("encoder",), (*perceptual, *vae)),
-                    Player(
-                        "generator", ("generator",), (*perceptual, *class_terms, *adversarial)
-                    ),
+                    Player("generator", ("generator",), (*perceptual, *class_terms, *adversarial)),
                     Player("discriminator", ("discriminator",), (*class_terms, *discrimination)),
                 ),
             ),

@@ -70,6 +70,4 @@ def _realness_head(channels, outputs):
 
 
 def _class_head(classes):
-    return keras.Sequential(
-        [keras.layers.Flatten(), keras.layers.Dense(classes, dtype="float32")]
-    )
+    return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(classes, dtype="float32")])

@@ -1,0 +1,186 @@
+"""`python -m cdd_keras.evaluate`: reports the figures of a run on a split, or on other data."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from cdd_keras import cli
+from cdd_keras.domains import DOMAINS
+from cdd_keras.errors import UsageError
+
+DESCRIPTION = "Report how well a run reads and draws its attribute."
+EPILOG = "The judges are those of the run; a run without any has them trained now, and keeps them."
+SPLITS = ("train", "validation", "test")
+FIGURES = ("accuracy", "balanced_accuracy", "f1", "auc", "majority")
+
+
+def run(arguments: list[str]) -> int | None:
+    """Parses the command line and evaluates; gives the exit code."""
+    parsed = _parser().parse_args(arguments)
+    from cdd_keras.inference import find_run, open_run
+
+    config = find_run(parsed.run).config
+    if parsed.data_dir is not None:
+        config = _with_data_dir(config, parsed.data_dir)
+    cli.load_tensorflow()
+    report = _report(open_run(parsed.run), config, parsed.split)
+    print(json.dumps(report, indent=2, allow_nan=False) if parsed.json else table(report))
+    return 0
+
+
+def _parser() -> cli.Parser:
+    parser = cli.Parser("evaluate", DESCRIPTION)
+    parser.epilog = EPILOG
+    parser.add_argument("run", metavar="RUN", help="run folder")
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help="folder of the data (default: where it was trained)"
+    )
+    parser.add_argument(
+        "--split", choices=SPLITS, default="test", help="whose images are used (default: test)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    return parser
+
+
+def _with_data_dir(config, folder: str):
+    if config.data == "synthetic":
+        raise UsageError("`--data-dir` does not fit this run: its faces are drawn, not read.")
+    if not Path(folder).is_dir():
+        raise UsageError(f"`--data-dir` is not a folder: {folder}.")
+    return config.replace(data_dir=folder)
+
+
+def _report(run, config, split: str) -> dict:
+    """What report.json would hold: figures measured now, the picks of the run's own rows."""
+    from cdd_keras.evaluation import classification_report, generation_report
+    from cdd_keras.metrics.summary import build_report, plain
+
+    pair = _load(run, config, (split,))
+    _say(f"evaluating step {run.step} on the {split} split")
+    generation = None
+    if run.model.has_generator:
+        judges = _judges(run, config, split)
+        generation = generation_report(run.model, pair, judges, split, config.seed)
+    seconds, rate, selection = _history(run)
+    measured = {"label_free": classification_report(run.model, pair, split)}
+    report = build_report(config, pair, measured, generation, seconds, rate)
+    return {**report, "selection": plain(selection)}
+
+
+def _history(run) -> tuple[float | None, float | None, dict]:
+    """Seconds, images a second and the selection that the run's evaluations tell."""
+    from cdd_keras.metrics.selection import select
+    from cdd_keras.runs import evaluations
+
+    rows = run.folder.read_rows()
+    if not rows:
+        return None, None, dict.fromkeys(("final", "label_free", "oracle"))
+    seconds = rows[-1]["seconds"]
+    rate = 2 * run.config.batch_size * rows[-1]["step"] / seconds if seconds else None
+    return seconds, rate, select(evaluations(rows), run.config.criterion)
+
+
+def _load(run, config, splits):
+    """The pair of domains with labels in the numbering of the run.
+
+    Raises:
+        UsageError: the data have a value that the run does not know.
+    """
+    from cdd_keras.data import load_pair
+    from cdd_keras.data.attributes import kebab
+
+    pair = load_pair(config, splits)
+    known = [kebab(value) for value in run.attribute.values]
+    values = [kebab(value) for value in pair.attribute.values]
+    unknown = [value for value in values if value not in known]
+    if unknown:
+        raise UsageError(
+            f"The data have values of {pair.attribute.name} that the run {run.folder.path} was "
+            f"not trained on: {', '.join(unknown)}. Expected {', '.join(known)}."
+        )
+    sets = {place: _renumbered(one, values, known) for place, one in pair.sets.items()}
+    return replace(pair, attribute=run.attribute, sets=sets)
+
+
+def _renumbered(images, values: list[str], known: list[str]):
+    """A class folder that is empty, or not there, shifts the numbers of those after it."""
+    import numpy as np
+
+    if images.labels is None or values == known:
+        return images
+    numbers = np.array([known.index(value) for value in values], np.int32)
+    return replace(images, labels=numbers[images.labels])
+
+
+def _judges(run, config, split: str):
+    """The judges of the run; where it has none they are trained and kept.
+
+    Raises:
+        UsageError: there are none, nor training images to train them on.
+    """
+    from cdd_keras.judges import INDEX, load_judges, train_judges
+
+    folder = run.folder.judges
+    if (folder / INDEX).exists():
+        return load_judges(folder)
+    _say(f"{folder} holds no judges: training them")
+    try:
+        pair = _load(run, config, tuple(dict.fromkeys(("train", split))))
+    except UsageError as error:
+        raise UsageError(
+            f"{folder} holds no judges, and the training images to train them on cannot be had: "
+            f"{error}"
+        ) from error
+    return train_judges(pair, config, folder)
+
+
+def table(report: dict) -> str:
+    """The figures of a report as text: a row a domain, then what the judges see."""
+    lines = [
+        f"{report['method']}: {report['attribute']}, {report['image_size']} px, "
+        f"{report['steps']} steps, seed {report['seed']}",
+        "",
+        _row("", [*(name.replace("_", " ") for name in FIGURES), "95% interval", "images"]),
+    ]
+    for domain in DOMAINS:
+        name = f"{domain} ({report['domains'][domain]})"
+        lines.append(_row(name, _cells(report[domain])))
+    if report["generation"]:
+        lines += ["", *_generation_lines(report["generation"])]
+    return "\n".join(lines)
+
+
+def _cells(figures: dict | None) -> list[str]:
+    if figures is None:
+        return ["-"] * (len(FIGURES) + 2)
+    interval = " - ".join(map(_number, figures["accuracy_ci95"] or [None, None]))
+    return [*(_number(figures[name]) for name in FIGURES), interval, str(figures["count"])]
+
+
+def _generation_lines(generation: dict):
+    """A row a figure, its cells `source 0.912` and the like."""
+    for name, cells in generation.items():
+        parts = []
+        for key, value in cells.items():
+            inner = value.items() if isinstance(value, dict) else [("", value)]
+            parts += [f"{key} {part}".strip() + f" {_number(one)}" for part, one in inner]
+        yield f"{name.replace('_', ' '):<24}{'   '.join(parts)}"
+
+
+def _row(name: str, cells: list[str]) -> str:
+    return f"{name:<24}" + "".join(f"{cell:>19}" for cell in cells)
+
+
+def _number(value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.3f}"
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(run))

@@ -1,0 +1,116 @@
+"""`python -m cdd_keras.sample`: draws a grid of images from noise."""
+
+import math
+import sys
+from pathlib import Path
+
+from cdd_keras import cli
+from cdd_keras.domains import DOMAINS
+from cdd_keras.errors import UsageError
+
+DESCRIPTION = "Draw images from noise: a section a domain, rows for each attribute value."
+BOTH, ALL = "both", "all"
+# Images a row, and the most a picture of them can hold.
+WIDTH, MOST = 16, 4096
+
+
+def run(arguments: list[str]) -> int | None:
+    """Parses the command line and writes the picture; gives the exit code."""
+    parsed = _parser().parse_args(arguments)
+    _check(parsed)
+    from cdd_keras.inference import find_run, make_folder, open_run, require, save_picture
+
+    attribute = find_run(parsed.run).attribute
+    values = (
+        range(attribute.classes) if parsed.value.lower() == ALL else [attribute.index(parsed.value)]
+    )
+    domains = DOMAINS if parsed.domain == BOTH else (parsed.domain,)
+    out = Path(parsed.out)
+    make_folder("--out", out.parent)
+    cli.load_tensorflow()
+    run = open_run(parsed.run)
+    require(run, "generator")
+    each = math.ceil(parsed.count / (len(domains) * len(values)))
+    save_picture(_grid(run, domains, values, each, parsed.seed), out)
+    print(f"drew {each * len(domains) * len(values)} images: {out}", file=sys.stderr)
+    return 0
+
+
+def _parser() -> cli.Parser:
+    parser = cli.Parser("sample", DESCRIPTION)
+    parser.add_argument("run", metavar="RUN", help="run folder")
+    parser.add_argument("--out", metavar="grid.png", required=True, help="the picture to write")
+    parser.add_argument(
+        "--count",
+        metavar="N",
+        type=int,
+        default=64,
+        help="images in all, rounded up so that every domain and value has equally many "
+        "(default: 64)",
+    )
+    parser.add_argument(
+        "--domain", choices=(*DOMAINS, BOTH), default=BOTH, help="domain to draw in (default: both)"
+    )
+    parser.add_argument(
+        "--value",
+        metavar="VALUE|all",
+        default=ALL,
+        help="attribute value, by name or index (default: all)",
+    )
+    parser.add_argument(
+        "--seed",
+        metavar="N",
+        type=int,
+        default=0,
+        help="of the noise, the same for every domain and value (default: 0)",
+    )
+    return parser
+
+
+def _check(parsed) -> None:
+    if not 1 <= parsed.count <= MOST:
+        raise UsageError(f"`--count` is out of range: {parsed.count}. Expected 1 to {MOST}.")
+    if not 0 <= parsed.seed < 2**31:
+        raise UsageError(f"`--seed` is out of range: {parsed.seed}. Expected 0 to {2**31 - 1}.")
+    out = Path(parsed.out)
+    if out.is_dir():
+        raise UsageError(f"`--out` is a folder: {out}. Expected a file, such as {out}/grid.png.")
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"`--out` is not a PNG file: {out}. Expected a name that ends in .png.")
+
+
+def _grid(run, domains, values, count: int, seed: int):
+    """A picture of `count` samples of each value in each domain."""
+    from cdd_keras.grids import draw_grid
+
+    # A single kind of image is better seen as a square than as a line.
+    kinds = len(domains) * len(values)
+    width = min(WIDTH, count if kinds > 1 else math.ceil(math.sqrt(count)))
+    sections = []
+    for domain in domains:
+        rows = []
+        for value in values:
+            images = _samples(run, domain, value, count, seed)
+            label = f"{run.names[domain]}: {run.attribute.values[value]}"
+            parts = [images[start : start + width] for start in range(0, count, width)]
+            rows += [("" if number else label, part) for number, part in enumerate(parts)]
+        sections.append(rows)
+    return draw_grid(sections)
+
+
+def _samples(run, domain, value, count, seed):
+    """uint8 (count, size, size, 3); no two batches share their noise."""
+    import numpy as np
+
+    from cdd_keras.data.preprocessing import to_uint8
+    from cdd_keras.evaluation import in_batches
+
+    def draw(rows):
+        values = np.full(len(rows), value, "int32")
+        return to_uint8(run.model.sample(values, domain, seed + int(rows[0])))
+
+    return in_batches(draw, np.arange(count), size=run.batch_size)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(run))
