@@ -1,0 +1,107 @@
+"""Decoded and resized images, kept as memory-mapped .npy files."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+
+from cdd_keras.errors import CddError
+
+# Raise when what is stored changes its meaning.
+_VERSION = 1
+_BLOCK = 512
+
+
+def cache_dir() -> Path:
+    """$CDD_KERAS_CACHE, or ~/.cache/cdd_keras."""
+    return Path(os.environ.get("CDD_KERAS_CACHE") or Path.home() / ".cache" / "cdd_keras")
+
+
+def fingerprint(*parts) -> str:
+    """A hash of anything JSON can write (paths as text)."""
+    text = json.dumps([_VERSION, *parts], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def cached_images(
+    name: str, key: str, count: int, size: int, make: Callable[[], Iterable[np.ndarray]]
+) -> np.ndarray:
+    """The images stored under `key`, made and stored at the first call.
+
+    Args:
+        name: for the file's name, so that a person can tell the files apart.
+        key: a fingerprint of everything that determines the images.
+        make: called when nothing is stored; gives uint8 blocks (k, size, size, 3), in all
+            `count` images.
+
+    Returns:
+        uint8 (count, size, size, 3), read-only and memory-mapped.
+
+    Raises:
+        CddError: the cache folder cannot be written.
+    """
+    path = cache_dir() / f"{name}-{size}px-{key}.npy"
+    shape = (count, size, size, 3)
+    stored = _open(path, shape)
+    if stored is None:
+        _write(path, shape, make)
+        stored = _open(path, shape)
+    return stored
+
+
+def blocks(indices: Sequence) -> Iterable[np.ndarray]:
+    """The indices, so many at a time as are worth preparing together."""
+    return (indices[start : start + _BLOCK] for start in range(0, len(indices), _BLOCK))
+
+
+def in_parallel(read: Callable[[int], np.ndarray], indices: Sequence) -> Iterable[np.ndarray]:
+    """`read` applied to each index by a pool of threads; blocks of images, in order."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for block in blocks(indices):
+            yield np.stack(list(pool.map(read, block)))
+
+
+def _open(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    if not path.exists():
+        return None
+    try:
+        stored = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        # A damaged file is made again.
+        return None
+    return stored if stored.shape == shape and stored.dtype == np.uint8 else None
+
+
+def _write(path: Path, shape: tuple[int, ...], make: Callable[[], Iterable[np.ndarray]]) -> None:
+    temporary = path.with_name(f".making-{uuid4().hex}.npy")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+    except OSError as error:
+        raise CddError(
+            f"The cache folder {path.parent} cannot be written: {error.strerror}. "
+            "Set CDD_KERAS_CACHE to a folder that can."
+        ) from error
+    try:
+        _fill(temporary, shape, make())
+        # Readers see the whole file or none, also when two runs make it at once.
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _fill(path: Path, shape: tuple[int, ...], made: Iterable[np.ndarray]) -> None:
+    images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    filled = 0
+    for block in made:
+        if filled + len(block) <= len(images):
+            images[filled : filled + len(block)] = block
+        filled += len(block)
+    if filled != len(images):
+        raise CddError(f"Expected {len(images)} images and read {filled}.")
+    images.flush()

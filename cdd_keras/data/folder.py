@@ -1,0 +1,130 @@
+"""A user's own images: with a table of attributes, or a folder a class."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cdd_keras.data.cache import cached_images, fingerprint, in_parallel
+from cdd_keras.data.images import find_images, read_image
+from cdd_keras.data.labels import Columns, class_columns, column
+from cdd_keras.data.preprocessing import Preprocessing
+from cdd_keras.data.sets import SPLITS, TRAIN, Collection
+from cdd_keras.data.splits import carve
+from cdd_keras.data.storage import data_folder, existing_folder, file_stamp
+from cdd_keras.errors import UsageError
+
+TABLE = "attributes.csv"
+CLASS = "class"
+LAYOUT = (
+    f"a folder with images and {TABLE} (first column the file, then a column an attribute with "
+    "0/1, -1/1 or class names; `split` and `identity` are optional), or a folder a class, "
+    "perhaps below train/, validation/ and test/"
+)
+
+
+def open_collections(
+    config, preprocessing: Preprocessing, splits: tuple[str, ...]
+) -> tuple[Collection, ...]:
+    """The images of `data_dir` and, where it is given, those of `target_dir`.
+
+    Raises:
+        UsageError: a folder, its labels or an image listed is missing.
+    """
+    source = data_folder(config, LAYOUT)
+    fraction = config.validation_fraction
+    if not config.target_dir:
+        return (_labelled(source, preprocessing, fraction),)
+    target = existing_folder("target_dir", config.target_dir, "a folder of images")
+    if source.resolve() == target.resolve():
+        raise UsageError(
+            f"`target_dir` is `data_dir`: {target}. Expected other images: no photo may be on "
+            "both sides."
+        )
+    return _labelled(source, preprocessing, fraction), _any(target, preprocessing, fraction)
+
+
+def _labelled(folder: Path, preprocessing: Preprocessing, fraction: float) -> Collection:
+    collection = _any(folder, preprocessing, fraction)
+    if not collection.columns:
+        raise UsageError(f"{folder} holds images but no labels. Expected {LAYOUT}.")
+    return collection
+
+
+def _any(folder: Path, preprocessing: Preprocessing, fraction: float) -> Collection:
+    if (folder / TABLE).exists():
+        paths, splits, columns, identities = _from_table(folder)
+    else:
+        paths, splits, columns = _from_folders(folder)
+        identities = None
+    ids = [str(path.relative_to(folder)) for path in paths]
+
+    def prepare(path: Path) -> np.ndarray:
+        return preprocessing.apply(read_image(path)[None])[0]
+
+    def read(indices: np.ndarray) -> np.ndarray:
+        chosen = [paths[i] for i in indices]
+        stamps = [[ids[i], file_stamp(paths[i])] for i in indices]
+        key = fingerprint("folder", str(folder.resolve()), stamps, preprocessing.get_config())
+        size = preprocessing.image_size
+        return cached_images("folder", key, len(chosen), size, lambda: in_parallel(prepare, chosen))
+
+    everyone = carve(np.array(splits), fraction)
+    return Collection(str(folder), np.array(ids), everyone, columns, read, identities)
+
+
+def _from_folders(folder: Path) -> tuple[list[Path], list[str], Columns]:
+    """Paths, splits and, if they lie in folders, classes."""
+    paths = find_images([folder])
+    parts = [path.relative_to(folder).parts[:-1] for path in paths]
+    by_split = all(part and part[0] in SPLITS for part in parts)
+    splits = [part[0] if by_split else TRAIN for part in parts]
+    classes = [part[1:] if by_split else part for part in parts]
+    if not all(classes):
+        return paths, splits, {}
+    values, labels = np.unique([names[0] for names in classes], return_inverse=True)
+    return paths, splits, class_columns(CLASS, tuple(values.tolist()), labels)
+
+
+def _from_table(folder: Path) -> tuple[list[Path], list[str], Columns, np.ndarray | None]:
+    header, rows = _rows(folder / TABLE)
+    cells = {name: [row[i] for row in rows] for i, name in enumerate(header)}
+    special = {name.lower(): name for name in header[1:]}
+    paths = _files(folder, cells.pop(header[0]))
+    splits = cells.pop(special.get("split"), [TRAIN] * len(rows))
+    identities = cells.pop(special.get("identity"), None)
+    unknown = sorted(set(splits) - set(SPLITS))
+    if unknown:
+        raise UsageError(
+            f"{folder / TABLE}: `split` must be one of {', '.join(SPLITS)}, got {unknown[0]!r}."
+        )
+    columns = {name: column(name, values) for name, values in cells.items()}
+    return paths, splits, columns, None if identities is None else np.array(identities)
+
+
+def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        lines = [[cell.strip() for cell in row] for row in csv.reader(file)]
+    lines = [(number, row) for number, row in enumerate(lines, 1) if any(row)]
+    if len(lines) < 2:
+        raise UsageError(f"{path} lists no image. Expected {LAYOUT}.")
+    header = lines[0][1]
+    for number, row in lines[1:]:
+        if len(row) != len(header) or "" in row:
+            raise UsageError(
+                f"{path}, line {number}: expected {len(header)} filled cells "
+                f"({', '.join(header)}), got {row}."
+            )
+    return header, [row for _, row in lines[1:]]
+
+
+def _files(folder: Path, names: Sequence[str]) -> list[Path]:
+    paths = [folder / name for name in names]
+    missing = [name for name, path in zip(names, paths, strict=True) if not path.is_file()]
+    if missing:
+        raise UsageError(
+            f"{folder / TABLE} lists {len(missing)} files that are not there, such as "
+            f"{', '.join(missing[:3])}. Names are relative to {folder}."
+        )
+    return paths

@@ -1,0 +1,77 @@
+"""Image files in a folder or an unopened zip, addressed by name."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from cdd_keras.data.images import decode_image
+from cdd_keras.errors import UsageError
+
+
+def data_folder(config, hint: str) -> Path:
+    """`config.data_dir`, which must be an existing folder.
+
+    Raises:
+        UsageError: it is not; `hint` says what belongs there.
+    """
+    if not config.data_dir:
+        raise UsageError(f"`data_dir` is required for data {config.data}: {hint}.")
+    return existing_folder("data_dir", config.data_dir, hint)
+
+
+def existing_folder(field: str, path: str, hint: str) -> Path:
+    """`path` if it is a folder; else a UsageError naming the configuration's `field`."""
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        found = "is not a folder" if folder.exists() else "does not exist"
+        raise UsageError(f"`{field}` {found}: {path}. Expected {hint}.")
+    return folder
+
+
+class FolderImages:
+    """The files of one folder; `names` are relative to it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.names = {path.name for path in folder.iterdir()}
+
+    def read(self, name: str) -> np.ndarray:
+        path = self.folder / name
+        return decode_image(path.read_bytes(), str(path))
+
+    def stamps(self, names: list[str]) -> list:
+        """What changes when one of the files does."""
+        return [str(self.folder.resolve()), *(file_stamp(self.folder / name) for name in names)]
+
+
+class ZipImages:
+    """The files of a zip, by their last name whatever folder they are in.
+
+    Raises:
+        UsageError: the zip is damaged or incomplete.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise UsageError(
+                f"{path} is damaged or not wholly downloaded ({error}). Download it again."
+            ) from error
+        members = (member for member in self._zip.namelist() if not member.endswith("/"))
+        self._members = {member.rsplit("/", 1)[-1]: member for member in members}
+        self.names = set(self._members)
+
+    def read(self, name: str) -> np.ndarray:
+        return decode_image(self._zip.read(self._members[name]), f"{self.path}/{name}")
+
+    def stamps(self, names: list[str]) -> list:
+        return [str(self.path.resolve()), file_stamp(self.path), names]
+
+
+def file_stamp(path: Path) -> list:
+    """A file's name, size and time of change."""
+    stat = path.stat()
+    return [path.name, stat.st_size, stat.st_mtime_ns]

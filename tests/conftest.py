@@ -1,0 +1,209 @@
+"""A tiny trained run, made once a session without the training loop, and a stranger's images."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+STEPS = (1, 2)
+SPLITS = ("train", "train", "train", "validation", "test", "test")
+
+
+@pytest.fixture(scope="session")
+def labelled_folder(tmp_path_factory):
+    """Folder data: 48 images of 20 x 24 pixels, of which 16 are for tests."""
+    folder = tmp_path_factory.mktemp("faces")
+    draws = np.random.default_rng(0)
+    rows = []
+    for number in range(48):
+        name, split = f"face-{number:02d}.png", SPLITS[number % len(SPLITS)]
+        pixels = draws.integers(0, 256, (24, 20, 3), "uint8")
+        label = number // len(SPLITS) % 2
+        pixels[6:12] = 255 * label
+        Image.fromarray(pixels).save(folder / name)
+        rows.append([name, label, split])
+    write_table(folder, rows)
+    return folder
+
+
+def write_table(folder, rows):
+    with (folder / "attributes.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["file", "Eyeglasses", "split"], *rows])
+
+
+@pytest.fixture(scope="session")
+def image_cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, labelled_folder, image_cache):
+    """The run folder of `cdd`, with judges; its first evaluation is the label-free pick."""
+    settings = {"data_dir": str(labelled_folder)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDD_KERAS_CACHE", str(image_cache))
+        return make_run(tmp_path_factory.mktemp("runs") / "cdd", "cdd", settings, judged=True)
+
+
+def make_run(path, method, settings, judged=False):
+    """Two steps of training on the data of `settings`, each evaluated and kept."""
+    from cdd_keras import checkpoints
+    from cdd_keras.config import Config
+    from cdd_keras.data import load_pair
+    from cdd_keras.judges import train_judges
+    from cdd_keras.model import CrossDomainModel
+    from cdd_keras.precision import use_precision
+    from cdd_keras.runs import RunFolder
+
+    sizes = {"image_size": 16, "channels": 4, "discriminator_channels": 4, "code_size": 4}
+    config = Config(
+        attr="eyeglasses",
+        data="folder",
+        method=method,
+        steps=4,
+        batch_size=8,
+        precision="float32",
+        **sizes,
+        **settings,
+    )
+    use_precision(config.precision)
+    folder, pair = RunFolder(path), load_pair(config)
+    path.mkdir(parents=True)
+    folder.config.write_text(config.to_yaml())
+    folder.write_labels(pair)
+    model = CrossDomainModel(config, pair.attribute.classes)
+    model.compile()
+    stir(model)
+    rows = []
+    for step in STEPS:
+        train_one_step(model, pair)
+        checkpoints.save(model, folder.checkpoints)
+        rows.append(evaluated(model, pair, step))
+    folder.write_rows(rows)
+    if judged:
+        train_judges(pair, config, folder.judges, steps=3)
+    return path
+
+
+def stir(model):
+    """Moves all weights: at their start every value is drawn, and every image read, alike."""
+    draws = np.random.default_rng(2)
+    for network in (*model.networks.values(), *model.averaged.values()):
+        for weight in network.weights:
+            weight.assign_add(draws.normal(0, 0.1, weight.shape))
+
+
+def train_one_step(model, pair):
+    import tensorflow as tf
+
+    from cdd_keras.data import to_float
+    from cdd_keras.domains import DOMAINS, SOURCE, TARGET
+
+    sets = {domain: pair.get("train", domain) for domain in DOMAINS}
+    images = {domain: tf.constant(sets[domain].images[:8]) for domain in DOMAINS}
+    model.train_step(((images[SOURCE], tf.constant(sets[SOURCE].labels[:8])), images[TARGET]))
+    if model.has_generator:
+        model.fit_prior({domain: to_float(images[domain]) for domain in DOMAINS})
+
+
+def evaluated(model, pair, step):
+    """A row of metrics.jsonl whose criterion falls, so that the first is picked."""
+    from cdd_keras.evaluation import classification_report
+    from cdd_keras.metrics.summary import plain
+
+    report = plain(classification_report(model, pair, "test"))
+    return {"step": step, "seconds": 2.0 * step, "label_free": {"agreement": 1 / step}, **report}
+
+
+@pytest.fixture
+def run_folder(trained, image_cache, monkeypatch):
+    """The tiny run, shared: only for reading."""
+    monkeypatch.setenv("CDD_KERAS_CACHE", str(image_cache))
+    return trained
+
+
+@pytest.fixture(scope="session")
+def opened():
+    """Path -> `OpenRun`, for `opened_once`."""
+    return {}
+
+
+@pytest.fixture
+def opened_once(opened, trained, other_runs, monkeypatch):
+    """The runs that tests share are opened once a session: it takes a second."""
+    from cdd_keras import inference
+
+    shared = {str(path) for path in (trained, *other_runs.values())}
+    open_run = inference.open_run
+
+    def open_once(path):
+        if str(path) not in shared:
+            return open_run(path)
+        if str(path) not in opened:
+            opened[str(path)] = open_run(path)
+        return opened[str(path)]
+
+    monkeypatch.setattr(inference, "open_run", open_once)
+
+
+@pytest.fixture
+def run_copy(run_folder, tmp_path):
+    """A copy of the tiny run, to be changed."""
+    return shutil.copytree(run_folder, tmp_path / "copy")
+
+
+@pytest.fixture(scope="session")
+def other_runs(tmp_path_factory, labelled_folder, image_cache, trained):
+    """Method -> run folder, of methods that lack an encoder or a generator."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDD_KERAS_CACHE", str(image_cache))
+        settings = {"data_dir": str(labelled_folder)}
+        return {
+            method: make_run(tmp_path_factory.mktemp("runs") / method, method, settings)
+            for method in ("source_only", "cdd_gan")
+        }
+
+
+READABLE = (
+    "alpha.png",
+    "bitmap.bmp",
+    "cmyk.jpg",
+    "deep.png",
+    "film.gif",
+    "grey.png",
+    "palette.png",
+    "photo.jpg",
+    "pixel.png",
+    "turned.jpg",
+    "web.webp",
+)
+CORRUPT = ("broken.jpg", "text.png")
+
+
+@pytest.fixture
+def strangers_images(tmp_path):
+    """A folder of all kinds of image files, two corrupt ones and a text among them."""
+    folder = tmp_path / "strangers"
+    folder.mkdir()
+    draws = np.random.default_rng(1)
+    photo = Image.fromarray(draws.integers(0, 256, (40, 30, 3), "uint8"))
+    turn = Image.Exif()
+    turn[0x0112] = 6
+    photo.convert("RGBA").save(folder / "alpha.png")
+    photo.save(folder / "bitmap.bmp")
+    photo.convert("CMYK").save(folder / "cmyk.jpg")
+    Image.fromarray(draws.integers(0, 2**16, (20, 33), "uint16")).save(folder / "deep.png")
+    photo.save(folder / "film.gif", save_all=True, append_images=[photo.transpose(0)])
+    photo.convert("L").save(folder / "grey.png")
+    photo.convert("P").save(folder / "palette.png")
+    photo.save(folder / "photo.jpg")
+    photo.resize((1, 1)).save(folder / "pixel.png")
+    photo.save(folder / "turned.jpg", exif=turn)
+    photo.save(folder / "web.webp")
+    whole = (folder / "photo.jpg").read_bytes()
+    (folder / "broken.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "text.png").write_text("not an image")
+    (folder / "notes.txt").write_text("not meant to be one")
+    return folder
