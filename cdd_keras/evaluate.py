@@ -13,6 +13,7 @@ DESCRIPTION = "Report how well a run reads and draws its attribute."
 EPILOG = "The judges are those of the run; a run without any has them trained now, and keeps them."
 SPLITS = ("train", "validation", "test")
 FIGURES = ("accuracy", "balanced_accuracy", "f1", "auc", "majority")
+HEADINGS = ("accuracy", "balanced", "f1", "auc", "majority", "95% interval", "images")
 
 
 def run(arguments: list[str]) -> int | None:
@@ -141,7 +142,7 @@ def table(report: dict) -> str:
         f"{report['method']}: {report['attribute']}, {report['image_size']} px, "
         f"{report['steps']} steps, seed {report['seed']}",
         "",
-        _row("", [*(name.replace("_", " ") for name in FIGURES), "95% interval", "images"]),
+        _row("", HEADINGS),
     ]
     for domain in DOMAINS:
         name = f"{domain} ({report['domains'][domain]})"
@@ -154,7 +155,7 @@ def table(report: dict) -> str:
 def _cells(figures: dict | None) -> list[str]:
     if figures is None:
         return ["-"] * (len(FIGURES) + 2)
-    interval = " - ".join(map(_number, figures["accuracy_ci95"] or [None, None]))
+    interval = "-".join(map(_number, figures["accuracy_ci95"] or [None, None]))
     return [*(_number(figures[name]) for name in FIGURES), interval, str(figures["count"])]
 
 
@@ -169,7 +170,9 @@ def _generation_lines(generation: dict):
 
 
 def _row(name: str, cells: list[str]) -> str:
-    return f"{name:<24}" + "".join(f"{cell:>19}" for cell in cells)
+    widths = [max(len(heading), 5) + 2 for heading in HEADINGS]
+    columns = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+    return f"{name:<24}" + "".join(columns)
 
 
 def _number(value: float | int | None) -> str:

@@ -74,8 +74,16 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
 def default_optimizer(player, config):
     """The optimiser a player gets unless the user brings one.
 
-    Adam with beta1 = 0.5 for the adversarial players, AdamW for the classifier.
+    Adam with beta1 = 0.5 for the adversarial players, AdamW for the classifier; its gradients
+    are kept in float16's range by a loss scale where that is what the networks compute in.
     """
+    optimizer = _adam(player, config)
+    if keras.config.dtype_policy().compute_dtype == "float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def _adam(player, config):
     hold = config.decay_start * config.steps
     if player.name == "classifier":
         rate = HoldThenDecay(config.classifier_rate, hold, config.steps)

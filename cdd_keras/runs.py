@@ -87,9 +87,10 @@ class RunFolder:
         """The attribute and {domain: its name}."""
         try:
             stored = json.loads(self.labels.read_text())
-        except (OSError, ValueError) as error:
+            attribute = Attribute(stored["attribute"], tuple(stored["values"]))
+            return attribute, stored["domains"]
+        except (OSError, ValueError, KeyError) as error:
             raise CddError(f"{self.labels} cannot be read: {error}.") from error
-        return Attribute(stored["attribute"], tuple(stored["values"])), stored["domains"]
 
     def read_rows(self) -> list[dict]:
         """The rows of metrics.jsonl; a last row cut off by a kill is left out."""

@@ -1,9 +1,11 @@
 """`python -m cdd_keras.train`: trains a model and reports on it."""
 
+import json
 import sys
 
 from cdd_keras import cli
 from cdd_keras.errors import UsageError
+from cdd_keras.evaluate import table
 
 DESCRIPTION = "Train a model on a labelled and an unlabelled image domain, and report on it."
 
@@ -25,7 +27,7 @@ def run(arguments):
     config = cli.config_from_flags(parsed)
     if parsed.dry_run:
         cli.load_tensorflow()
-        from cdd_keras.summary import describe
+        from cdd_keras.dry_run import describe
 
         print(describe(config))
         return 0
@@ -38,51 +40,20 @@ def _train(config, parsed):
     folder = prepare_run(config, parsed.resume, parsed.overwrite)
     if parsed.resume and folder.report.is_file():
         _say(f"{folder.path} is finished; its report is {folder.report}")
-        print(_summary(_read_json(folder.report)))
+        print(table(json.loads(folder.report.read_text())))
         return 0
     _say(f"run folder: {folder.path}")
     cli.load_tensorflow()
     from cdd_keras.training import train
 
     report = train(config, folder, _say)
-    print(_summary(report))
+    print(table(report))
     _say(f"report: {folder.report}  pictures: {folder.samples}")
     return 0
 
 
-def _read_json(path):
-    import json
-
-    return json.loads(path.read_text())
-
-
 def _say(message):
     print(message, file=sys.stderr, flush=True)
-
-
-def _summary(report):
-    """The figures of a report that one looks for first, as text."""
-    lines = [f"{report['method']}: {report['attribute']}, {report['seconds']:.0f} s of training"]
-    for domain in ("source", "target"):
-        figures = report[domain]
-        if figures:
-            lines.append(f"  {domain} ({report['domains'][domain]}): " + _figures(figures))
-    generation = report["generation"] or {}
-    for name in ("edit_success", "domain_success", "sample_success", "judge_accuracy"):
-        if generation.get(name):
-            shown = ", ".join(f"{d} {_number(v)}" for d, v in generation[name].items())
-            lines.append(f"  {name.replace('_', ' ')}: {shown}")
-    return "\n".join(lines)
-
-
-def _figures(figures):
-    names = ("accuracy", "balanced_accuracy", "f1", "auc", "majority")
-    shown = "  ".join(f"{name.replace('_', ' ')} {_number(figures[name])}" for name in names)
-    return f"{shown}  of {figures['count']} images"
-
-
-def _number(value):
-    return "-" if value is None else f"{value:.3f}"
 
 
 if __name__ == "__main__":

@@ -56,8 +56,8 @@ def test_open_run_loads_the_label_free_pick(run_folder):
     assert not run.model.compiled
 
 
-def test_weights_of_an_uncompiled_model_are_those_of_training(run_folder):
-    run = open_run(run_folder)
+def test_weights_of_an_uncompiled_model_are_those_of_training(run_folder, opened_once):
+    run = inference.open_run(run_folder)
     compiled = type(run.model)(run.config, 2)
     compiled.compile()
     checkpoints.load(compiled, run.folder.checkpoints, 1)
@@ -151,8 +151,8 @@ def test_reader_fails_only_if_nothing_could_be_read(strangers_images):
     assert reader.exit_code == 1
 
 
-def test_one_image_is_read_alike_in_any_batch(run_folder, strangers_images):
-    run = open_run(run_folder)
+def test_one_image_is_read_alike_in_any_batch(run_folder, opened_once, strangers_images):
+    run = inference.open_run(run_folder)
     (_, images), *rest = ImageReader(run.preprocessing, lambda message: None)(
         find_images([strangers_images])
     )

@@ -73,7 +73,8 @@ def jitter_contrast(images, draws):
     shape = tf.shape(images)
     count = shape[0]
     noise = draws.normal(shape) * draws.uniform((count, 1, 1, 1), 0.0, 0.2)
-    return images * draws.uniform((count, 1, 1, 1), 0.8, 1.2) + noise
+    contrast = draws.uniform((count, 1, 1, 1), 0.8, 1.2)
+    return images * tf.cast(contrast, images.dtype) + tf.cast(noise, images.dtype)
 
 
 def contrast_normalised_grey(images):

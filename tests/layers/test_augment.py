@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny import Always, floats
+
+from cdd_keras.layers.augment import (
+    contrast_normalised_grey,
+    jitter_colour,
+    jitter_contrast,
+    move,
+)
+from cdd_keras.layers.random import Draws
+
+IMAGES = tf.constant(np.random.default_rng(0).uniform(-1, 1, (6, 16, 16, 3)).astype("float32"))
+
+
+def shifted_back(image, original):
+    """The whole-pixel shift that makes the image of the original, or None."""
+    for y in range(-3, 4):
+        for x in range(-3, 4):
+            inner = np.roll(original, (y, x), (0, 1))[3:-3, 3:-3]
+            if np.array_equal(image[3:-3, 3:-3], inner):
+                return x, y
+    return None
+
+
+def test_no_amounts_are_the_identity():
+    np.testing.assert_array_equal(move(IMAGES, Draws(0), shift=0), IMAGES)
+
+
+def test_resampling_without_movement_is_the_identity():
+    still = Always(0.5)
+    moved = move(IMAGES, still, shift=2, scale=0.1, rotation=0.2)
+    np.testing.assert_allclose(moved, IMAGES, atol=1e-5)
+
+
+def test_shifts_are_whole_pixels_and_exact():
+    moved = move(IMAGES, Draws(1), shift=3).numpy()
+    shifts = [shifted_back(*pair) for pair in zip(moved, IMAGES.numpy(), strict=True)]
+    assert None not in shifts
+    assert len(set(shifts)) > 1
+
+
+def test_shift_is_in_pixels_and_the_edge_is_reflected():
+    moved = move(IMAGES, Always(1.0), shift=2).numpy()
+    np.testing.assert_array_equal(moved[:, :-2, :-2], IMAGES[:, 2:, 2:])
+    np.testing.assert_array_equal(moved[:, :-2, -2:], IMAGES[:, 2:, :-3:-1])
+
+
+def test_mirroring_is_exact_and_takes_half_of_the_images():
+    images = tf.tile(IMAGES[:1], (200, 1, 1, 1))
+    moved = move(images, Draws(0), shift=0, flip=True).numpy()
+    mirrored = np.all(moved == IMAGES[:1, :, ::-1], axis=(1, 2, 3))
+    kept = np.all(moved == IMAGES[:1], axis=(1, 2, 3))
+    assert np.all(mirrored | kept)
+    assert 70 < mirrored.sum() < 130
+
+
+def test_a_mirrored_image_can_be_turned_and_scaled():
+    moved = move(IMAGES, Always(0.0), shift=0, scale=0.0, rotation=np.pi, flip=True)
+    # Mirrored left to right and turned by half a circle: upside down.
+    np.testing.assert_allclose(moved, IMAGES[:, ::-1], atol=1e-4)
+
+
+def test_scaling_is_about_the_centre():
+    ramp = tf.tile(tf.linspace(-1.0, 1.0, 16)[None, None, :, None], (1, 16, 1, 3))
+    moved = move(ramp, Always(0.0), shift=0, scale=0.5)
+    np.testing.assert_allclose(moved, 0.5 * ramp, atol=1e-5)
+
+
+def test_images_move_each_by_its_own_and_alike_for_the_same_draws():
+    view = {"shift": 2, "scale": 0.1, "rotation": 0.2, "flip": True}
+    moved = move(tf.tile(IMAGES[:1], (4, 1, 1, 1)), Draws(0, 1), **view)
+    assert not np.array_equal(moved[0], moved[1])
+    again = move(tf.tile(IMAGES[:1], (4, 1, 1, 1)), Draws(0, 1), **view)
+    np.testing.assert_array_equal(moved, again)
+
+
+def test_gradients_reach_the_images():
+    with tf.GradientTape() as tape:
+        tape.watch(IMAGES)
+        moved = move(IMAGES, Draws(0), shift=2, scale=0.1, rotation=0.2, flip=True)
+    assert np.mean(tape.gradient(moved, IMAGES) != 0) > 0.8
+
+
+def test_colour_jitter_of_middle_draws_is_the_identity():
+    np.testing.assert_allclose(jitter_colour(IMAGES, Always(0.5), tint=True), IMAGES, atol=1e-6)
+
+
+@pytest.mark.parametrize("tint", [True, False])
+def test_colour_jitter_is_affine_in_each_channel(tint):
+    jittered = jitter_colour(IMAGES, Draws(0), tint=tint).numpy()
+    factors = jittered.std((1, 2)) / IMAGES.numpy().std((1, 2))
+    np.testing.assert_allclose(factors, factors[:, :1].repeat(3, 1), rtol=1e-4)
+    assert 0.8 <= factors.min() < factors.max() <= 1.2
+    offsets = (jittered - factors[:, None, None] * IMAGES.numpy()).mean((1, 2))
+    assert np.allclose(offsets, offsets[:, :1], atol=1e-4) is not tint
+
+
+def test_contrast_jitter_is_bounded_in_contrast_and_noise():
+    jittered = jitter_contrast(tf.zeros((50, 16, 16, 1)), Draws(0)).numpy()
+    strength = jittered.std((1, 2, 3))
+    assert strength.min() < 0.05
+    assert 0.15 < strength.max() < 0.22
+
+
+def test_contrast_jitter_keeps_half_precision():
+    halves = tf.cast(IMAGES, tf.bfloat16)
+    assert jitter_contrast(halves, Draws(0)).dtype == tf.bfloat16
+
+
+def test_normalised_grey_forgets_brightness_and_contrast():
+    normal = contrast_normalised_grey(tf.constant(floats())).numpy()
+    assert normal.shape == (4, 16, 16, 1)
+    np.testing.assert_allclose(normal.mean((1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(normal.std((1, 2)), 1, atol=0.1)
+    brighter = contrast_normalised_grey(tf.constant(0.5 * floats() + 0.3)).numpy()
+    factors = brighter.std((1, 2, 3), keepdims=True) / normal.std((1, 2, 3), keepdims=True)
+    np.testing.assert_allclose(brighter, factors * normal, atol=1e-4)
+    assert 0.8 < factors.min() < factors.max() < 1
+
+
+def test_normalised_grey_of_one_colour_is_zero():
+    grey = contrast_normalised_grey(tf.fill((1, 8, 8, 3), 0.7))
+    np.testing.assert_allclose(grey, np.zeros((1, 8, 8, 1)), atol=1e-5)

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cdd_keras.layers.blocks import (
+    ChannelNorm,
+    DepthToSpace,
+    ModulatedConvolution,
+    Residual,
+    SpaceToDepth,
+    activation,
+)
+from cdd_keras.layers.random import Draws
+
+
+def features(*shape):
+    return Draws(0).normal(shape)
+
+
+def test_activation_leaks():
+    np.testing.assert_allclose(activation()(tf.constant([-5.0, 0.0, 5.0])), [-1, 0, 5])
+
+
+def test_channel_norm_gives_each_pixel_unit_power():
+    outputs = ChannelNorm()(7 * features(2, 3, 3, 8))
+    np.testing.assert_allclose(np.mean(np.square(outputs), -1), 1, rtol=1e-4)
+
+
+def test_channel_norm_of_zeros_is_zero():
+    np.testing.assert_array_equal(ChannelNorm()(tf.zeros((1, 2, 2, 4))), np.zeros((1, 2, 2, 4)))
+
+
+def test_channel_norm_keeps_half_precision():
+    layer = ChannelNorm(dtype="mixed_float16")
+    # Squares of 500 are beyond float16.
+    outputs = layer(tf.fill((1, 1, 1, 4), tf.constant(500.0, tf.float16)))
+    assert outputs.dtype == tf.float16
+    np.testing.assert_allclose(outputs, 1, rtol=1e-3)
+
+
+def test_space_to_depth_and_back():
+    inputs = features(2, 8, 8, 3)
+    packed = SpaceToDepth()(inputs)
+    assert packed.shape == (2, 4, 4, 12)
+    np.testing.assert_array_equal(DepthToSpace()(packed), inputs)
+
+
+def test_residual_starts_as_the_identity():
+    layer, inputs = Residual(6), features(2, 4, 4, 6)
+    np.testing.assert_array_equal(layer(inputs), inputs)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(inputs) ** 2)
+    slopes = tape.gradient(loss, [v.value for v in layer.trainable_variables])
+    assert any(np.any(slope != 0) for slope in slopes)
+
+
+@pytest.fixture
+def modulated():
+    layer = ModulatedConvolution(5, classes=2)
+    layer.build((None, 4, 4, 3))
+    return layer
+
+
+def test_two_values_start_alike(modulated):
+    outputs = modulated(features(2, 4, 4, 3)[:1].numpy().repeat(2, 0), tf.constant([0, 1]))
+    assert outputs.shape == (2, 4, 4, 5)
+    np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-6)
+
+
+def test_a_value_moves_its_own_rows_only(modulated):
+    inputs, values = features(3, 4, 4, 3), tf.constant([0, 1, 0])
+    before = modulated(inputs, values)
+    modulated.shift.embeddings.assign_add(tf.constant([[0.0] * 5, [1.0] * 5]))
+    change = np.abs(modulated(inputs, values) - before).max((1, 2, 3))
+    np.testing.assert_array_equal(change > 1e-3, [False, True, False])
+
+
+def test_many_values_start_apart():
+    layer = ModulatedConvolution(5, classes=10)
+    outputs = layer(tf.ones((10, 4, 4, 3)), tf.range(10))
+    assert len(np.unique(outputs[:, 0, 0], axis=0)) == 10

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny import BATCH, config
+
+from cdd_keras.domains import DOMAINS, SOURCE, TARGET
+from cdd_keras.layers.random import Draws
+from cdd_keras.networks import CodeGenerator, EditGenerator, code_shape
+
+CODES = Draws(0).normal((BATCH, *code_shape(config())))
+ZEROS, ONES = tf.zeros(BATCH, tf.int32), tf.ones(BATCH, tf.int32)
+
+
+def build(kind, classes=2, **settings):
+    generator = kind(config(**settings), classes)
+    generator.build()
+    return generator
+
+
+@pytest.fixture(scope="module")
+def editor():
+    return build(EditGenerator, classes=3)
+
+
+def draw(generator, codes, values, domain):
+    features = generator.features(codes)
+    base = generator.base(features, domain)
+    return tf.tanh(base), generator.edit(features, base, values, domain)
+
+
+@pytest.mark.parametrize("kind", [EditGenerator, CodeGenerator])
+@pytest.mark.parametrize("shape", ["spatial", "flat"])
+def test_images_have_size_and_range(kind, shape):
+    settings = {"code_shape": shape, "image_size": 20}
+    generator = build(kind, **settings)
+    codes = 100 * tf.ones((2, *code_shape(config(**settings))))
+    for domain in DOMAINS:
+        for image in draw(generator, codes, tf.constant([0, 1]), domain):
+            assert image.shape == (2, 20, 20, 3)
+            assert image.dtype == tf.float32
+            assert np.all(np.abs(image) <= 1)
+
+
+def test_an_edit_starts_as_nearly_nothing(editor):
+    base, edited = draw(editor, CODES, ONES, SOURCE)
+    assert np.mean(np.abs(edited - base)) < 0.05
+
+
+def test_the_base_is_trained_by_no_edit(editor):
+    with tf.GradientTape() as tape:
+        features = tf.stop_gradient(editor.features(CODES))
+        image = editor.edit(features, editor.base(features, TARGET), ONES, TARGET)
+    slopes = tape.gradient(image, [v.value for v in editor.head.trainable_variables])
+    assert all(slope is None for slope in slopes)
+
+
+def test_a_base_never_depends_on_the_value(editor):
+    # Whatever the parts that see values hold, the base stays as it was.
+    before = editor.base(editor.features(CODES), SOURCE)
+    seeing = [*editor.modulation.variables, *editor.change.variables]
+    for variable in seeing:
+        variable.assign_add(tf.ones_like(variable.value))
+    np.testing.assert_array_equal(editor.base(editor.features(CODES), SOURCE), before)
+    for variable in seeing:
+        variable.assign_add(-tf.ones_like(variable.value))
+
+
+def test_an_edit_depends_on_its_own_value(editor):
+    first = draw(editor, CODES, tf.constant([0, 0, 0, 0]), SOURCE)[1]
+    second = draw(editor, CODES, tf.constant([0, 2, 0, 0]), SOURCE)[1]
+    changed = np.abs(first - second).max((1, 2, 3))
+    np.testing.assert_array_equal(changed > 1e-6, [False, True, False, False])
+
+
+def test_a_null_change_gives_the_base_back():
+    editor = build(EditGenerator)
+    for domain in DOMAINS:
+        for variable in editor.change.heads[domain].layers[-1].variables:
+            variable.assign(tf.zeros_like(variable.value))
+        base, edited = draw(editor, CODES, ONES, domain)
+        np.testing.assert_array_equal(edited, base)
+
+
+def test_values_share_trunk_and_base_head_but_not_their_modulation(editor):
+    assert editor.modulation.shift.embeddings.shape == (3, 16)
+    assert editor.head.heads[SOURCE] is not editor.head.heads[TARGET]
+    assert editor.change.heads[SOURCE] is not editor.change.heads[TARGET]
+
+
+def test_the_papers_generator_is_fed_the_value():
+    generator = build(CodeGenerator, classes=3)
+    base, first = draw(generator, CODES, ZEROS, SOURCE)
+    second = draw(generator, CODES, ONES, SOURCE)[1]
+    assert np.abs(first - second).max() > 1e-3
+    assert np.abs(first - base).max() > 1e-3
+    assert generator.features(CODES) is CODES
+
+
+def test_the_papers_generator_draws_no_value_as_a_zero_vector():
+    generator = build(CodeGenerator)
+    depth = code_shape(config())[-1]
+    kernel = generator.network.trunk.layers[0].kernel
+    kernel.assign(tf.concat([kernel[:, :, :depth], tf.zeros_like(kernel[:, :, depth:])], 2))
+    base, edited = draw(generator, CODES, ONES, TARGET)
+    np.testing.assert_array_equal(base, edited)

@@ -1,0 +1,71 @@
+import pytest
+
+from cdd_keras.objective import Phase, Player, Recipe, Term
+
+
+def term(name="kl", **settings):
+    return Term(name, lambda routes: routes, **settings)
+
+
+def player(name="generator", networks=("generator",), terms=(term(),)):
+    return Player(name, networks, terms)
+
+
+def test_a_term_weighs_one_and_does_not_ramp_unless_told():
+    assert (term().weight, term().ramp) == (1.0, None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"weight": -0.1}, "`weight` of term 'kl' is negative"),
+        ({"ramp": (0.5, 0.4)}, "`ramp` of term 'kl' ends before it starts"),
+    ],
+)
+def test_terms_are_checked(settings, message):
+    with pytest.raises(ValueError, match=message):
+        term(**settings)
+
+
+def test_a_ramp_may_be_a_jump():
+    assert term(ramp=(0.5, 0.5)).ramp == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"), [((), "has no term"), ((term(), term()), "two terms of one name")]
+)
+def test_players_are_checked(terms, message):
+    with pytest.raises(ValueError, match=message):
+        player(terms=terms)
+
+
+@pytest.mark.parametrize("starts", [(), (0.1,), (0.0, 0.5, 0.5), (0.0, 0.6, 0.3)])
+def test_phases_start_at_zero_and_rise(starts):
+    with pytest.raises(ValueError, match="must start at 0 and in rising order"):
+        Recipe(tuple(Phase(start, (player(),)) for start in starts))
+
+
+def test_phases_have_the_same_players():
+    second = Phase(0.5, (player(networks=("generator", "encoder")),))
+    with pytest.raises(ValueError, match="differ in their players"):
+        Recipe((Phase(0.0, (player(),)), second))
+
+
+def test_phases_may_differ_in_terms():
+    second = Phase(0.5, (player(terms=(term(), term("edit"))),))
+    recipe = Recipe((Phase(0.0, (player(),)), second))
+    assert [len(phase.players[0].terms) for phase in recipe.phases] == [1, 2]
+
+
+def test_a_network_has_one_player():
+    players = (player(), player("discriminator", ("discriminator", "generator")))
+    with pytest.raises(ValueError, match="two players"):
+        Recipe((Phase(0.0, players),))
+
+
+@pytest.mark.parametrize(
+    ("fraction", "phase"), [(0.0, 0), (0.29, 0), (0.3, 1), (0.79, 1), (0.8, 2), (1.0, 2), (7.0, 2)]
+)
+def test_the_phase_of_a_moment(fraction, phase):
+    recipe = Recipe(tuple(Phase(start, (player(),)) for start in (0.0, 0.3, 0.8)))
+    assert recipe.phase_at(fraction) == phase

@@ -1,0 +1,83 @@
+"""The run folder: prepared, refused, read back."""
+
+import json
+
+import pytest
+
+from cdd_keras.config import Config
+from cdd_keras.errors import CddError, UsageError
+from cdd_keras.runs import RunFolder, evaluations, prepare_run
+
+
+@pytest.fixture
+def config(tmp_path):
+    return Config(attr="eyeglasses", steps=5, output=str(tmp_path / "run"))
+
+
+def test_a_prepared_run_reloads_as_it_was_configured(config):
+    folder = prepare_run(config, resume=False, overwrite=False)
+    assert folder.read_config() == config
+    environment = json.loads((folder.path / "environment.json").read_text())
+    assert environment["packages"]["keras"]
+    assert environment["machine"]["cores"] >= 1
+
+
+def test_the_default_folder_names_attribute_and_method(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    folder = prepare_run(Config(attr="eyeglasses"), resume=False, overwrite=False)
+    assert folder.path.parent.name == "runs"
+    assert folder.path.name.startswith("eyeglasses-cdd-")
+    assert folder.read_config().output == str(folder.path)
+
+
+def test_a_folder_that_is_not_empty_is_refused(config, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match=r"not empty.*--resume.*--overwrite"):
+        prepare_run(config, resume=False, overwrite=False)
+
+
+def test_overwrite_empties_a_run_and_nothing_else(config, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match="not a run folder"):
+        prepare_run(config, resume=False, overwrite=True)
+    assert (tmp_path / "run" / "thesis.txt").exists()
+    (tmp_path / "run" / "thesis.txt").unlink()
+    folder = prepare_run(config, resume=False, overwrite=False)
+    (folder.path / "old.txt").write_text("")
+    assert not (prepare_run(config, resume=False, overwrite=True).path / "old.txt").exists()
+
+
+def test_a_file_as_output_is_refused(config, tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(UsageError, match="is a file"):
+        prepare_run(config, resume=False, overwrite=False)
+
+
+def test_resume_starts_anew_where_there_is_nothing(config):
+    assert prepare_run(config, resume=True, overwrite=False).config.is_file()
+
+
+def test_resume_refuses_another_configuration_and_names_the_fields(config):
+    prepare_run(config, resume=False, overwrite=False)
+    with pytest.raises(UsageError, match="`steps` 5 -> 9"):
+        prepare_run(config.replace(steps=9), resume=True, overwrite=False)
+    assert prepare_run(config, resume=True, overwrite=False).read_config() == config
+
+
+def test_a_row_cut_off_by_a_kill_is_left_out(tmp_path):
+    folder = RunFolder(tmp_path)
+    row = {"step": 3, "label_free": {"snd": 1.0}, "source": None, "target": {"accuracy": 0.5}}
+    folder.write_rows([row])
+    with folder.metrics.open("a") as file:
+        file.write('{"step": 6, "lab')
+    assert folder.read_rows() == [row]
+    assert evaluations([row])[0].report["target"] == {"accuracy": 0.5}
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path):
+    with pytest.raises(UsageError, match="not a run folder"):
+        RunFolder(tmp_path).read_config()
+    with pytest.raises(CddError, match="labels"):
+        RunFolder(tmp_path).read_labels()

@@ -1,0 +1,146 @@
+"""The main job from its command line: what it leaves, refuses and goes on with."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cdd_keras import checkpoints, cli, train
+from cdd_keras.runs import RunFolder
+
+SMALL = [
+    *("--attr", "eyeglasses", "--steps", "4", "--batch-size", "4", "--image-size", "16"),
+    *("--channels", "4", "--discriminator-channels", "4", "--code-size", "4"),
+    *("--synthetic-count", "60", "--evaluate-every", "0.5", "--edit-start", "0.5"),
+    *("--precision", "float32"),
+]
+
+
+def call(*arguments):
+    return cli.main(train.run, [*SMALL, *arguments])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The run folder of a whole small training of `cdd`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDD_KERAS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        folder = RunFolder(tmp_path_factory.mktemp("runs") / "whole")
+        assert call("--output", str(folder.path)) == 0
+    return folder
+
+
+def test_a_run_leaves_what_interface_says(finished):
+    names = {path.name for path in finished.path.iterdir()}
+    assert names >= {
+        "config.yaml",
+        "environment.json",
+        "metrics.jsonl",
+        "samples",
+        "tensorboard",
+        "checkpoints",
+        "judges",
+        "report.json",
+    }
+    assert [row["step"] for row in finished.read_rows()] == [2, 4]
+    assert checkpoints.steps(finished.checkpoints) == [2, 4]
+    pictures = {path.name for path in finished.samples.iterdir()}
+    assert {"translations-00000004.png", "samples-00000004.png"} <= pictures
+
+
+def test_the_report_has_the_fixed_shape(finished):
+    report = json.loads(finished.report.read_text())
+    assert report["method"] == "cdd"
+    assert report["domains"] == {"source": "sketch", "target": "photo"}
+    figures = {"accuracy", "balanced_accuracy", "f1", "auc", "majority", "count", "accuracy_ci95"}
+    for domain in ("source", "target"):
+        assert set(report[domain]) == figures
+        assert report[domain] == report["selection"]["label_free"][domain]
+    assert report["selection"]["final"]["step"] == 4
+    routes = {"source-source", "source-target", "target-source", "target-target"}
+    assert set(report["generation"]["routes"]) == routes
+    assert report["images_per_second"] > 0
+
+
+def test_a_finished_run_is_left_as_it_was(finished, capsys):
+    before = finished.report.read_bytes()
+    assert call("--output", str(finished.path), "--resume") == 0
+    assert "finished" in capsys.readouterr().err
+    assert finished.report.read_bytes() == before
+
+
+def test_an_existing_folder_is_refused_and_untouched(finished, capsys):
+    before = finished.report.read_bytes()
+    assert call("--output", str(finished.path)) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert finished.report.read_bytes() == before
+
+
+def test_resume_and_overwrite_exclude_each_other(capsys):
+    assert call("--resume", "--overwrite") == 2
+    assert "exclude each other" in capsys.readouterr().err
+
+
+def test_a_method_without_generator_reports_no_generation(tmp_path):
+    output = tmp_path / "run"
+    assert call("--method", "source_only", "--output", str(output)) == 0
+    report = json.loads((output / "report.json").read_text())
+    assert report["generation"] is None
+    assert report["target"]["count"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--attr", "eyeglases"], "Did you mean eyeglasses"),
+        (["--data", "celeba", "--data-dir", "nowhere"], "nowhere"),
+        (["--image-size", "30"], "image-size"),
+        (["--domains", "mnist-usps"], "domains"),
+    ],
+)
+def test_wrong_input_ends_with_2_and_one_message(arguments, words, tmp_path, capsys):
+    assert call(*arguments, "--output", str(tmp_path / "run")) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert "Traceback" not in error
+
+
+def test_a_dry_run_shows_configuration_networks_and_cost(tmp_path, capsys):
+    assert call("--dry-run", "--output", str(tmp_path / "run")) == 0
+    shown = capsys.readouterr().out
+    assert "image_size: 16" in shown
+    for name in ("encoder", "generator", "discriminator", "classifier"):
+        assert name in shown
+    assert "from step 2" in shown
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint(tmp_path):
+    output = RunFolder(tmp_path / "run")
+    command = [sys.executable, "-m", "cdd_keras.train", *SMALL, "--method", "source_only"]
+    command += ["--steps", "4000", "--evaluate-every", "0.01", "--output", str(output.path)]
+    environment = {**os.environ, "CDD_KERAS_CACHE": str(tmp_path / "cache")}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 240
+    while not output.read_rows() and time.monotonic() < deadline:
+        assert process.poll() is None, process.stderr.read().decode()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    kept = checkpoints.steps(output.checkpoints)[-1]
+    resumed = subprocess.Popen(
+        [*command, "--resume"], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    lines = []
+    for line in resumed.stderr:
+        lines.append(line)
+        if "resumed at step" in line:
+            break
+    resumed.kill()
+    resumed.communicate()
+    assert lines[-1].strip() == f"resumed at step {kept}"
+    assert kept >= 40
