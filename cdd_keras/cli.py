@@ -111,7 +111,9 @@ def _tell(message: str, code: int, debug: bool) -> int:
 
 def prepare_environment():
     """Settle what has to stand before TensorFlow is imported; the user's own values win."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # 3, since at 2 the graph optimiser reports a harmless failure ("remapper failed") for every
+    # graph; what goes wrong for real also raises.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     # TensorFlow turns oneDNN on only for CPUs with AVX-512; a training step took 0.80 s
     # without and 0.45 s with it on an AVX2 machine (AMD EPYC, 2 cores).

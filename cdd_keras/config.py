@@ -64,7 +64,7 @@ class Config:
     )
     method: str = _experiment("cdd", "what is trained", choices=METHODS)
     seed: int = _experiment(0, "seed of everything random", "[0, 2147483647]")
-    steps: int = _experiment(2000, "training steps", "[1, inf)")
+    steps: int = _experiment(1000, "training steps", "[1, inf)")
     batch_size: int = _experiment(32, "images a step and domain", "[1, 65536]")
     image_size: int = _experiment(32, "side of the images, pixels", "[16, 256]", multiple=4)
     precision: str = _experiment(
@@ -75,7 +75,7 @@ class Config:
     strategy: str = _experiment("none", "distribution; only one device so far", choices=("none",))
     output: str | None = _experiment(None, "run folder; runs/<attr>-<method>-<time> by default")
 
-    sketch_style: str = _data("shaded", "how sketches are drawn", choices=("shaded", "lines"))
+    sketch_style: str = _data("lines", "how sketches are drawn", choices=("shaded", "lines"))
     sketch_shade: float = _data(0.35, "grey in a shaded sketch: 0 lines, 1 the image", "[0, 1]")
     crop: float | None = _data(None, "share of the shorter side kept; else the data's", "(0, 1]")
     crop_y: float | None = _data(None, "crop's height, 0 top to 1 bottom", "[0, 1]")
@@ -93,7 +93,7 @@ class Config:
     residual_blocks: int = _networks(1, "residual blocks at the lowest resolution", "[0, 64]")
     classifier_trunk: str = _networks(
         "separate",
-        "the classifier's own trunk, or the discriminator's",
+        "cdd's classifier: a trunk of its own, or the discriminator's as in cdd_paper and cdd_gan",
         choices=("separate", "shared"),
     )
     classifier_input: str = _networks(
@@ -103,13 +103,13 @@ class Config:
     )
 
     reconstruction_weight: float = _weights(50.0, "L1 reconstruction", "[0, inf)")
-    kl_weight: float = _weights(2e-4, "KL divergence, summed over the code", "[0, inf)")
+    kl_weight: float = _weights(5e-4, "KL divergence, summed over the code", "[0, inf)")
     latent_weight: float = _weights(1.0, "latent consistency of the base translations", "[0, inf)")
-    adversarial_weight: float = _weights(1.0, "realness of base images", "[0, inf)")
-    edit_adversarial_weight: float = _weights(2.0, "realness of edits", "[0, inf)")
+    adversarial_weight: float = _weights(3.0, "realness of base images", "[0, inf)")
+    edit_adversarial_weight: float = _weights(5.0, "realness of edits", "[0, inf)")
     identity_weight: float = _weights(30.0, "an image given its own value comes back", "[0, inf)")
     restore_weight: float = _weights(
-        30.0, "an image whose value was changed comes back with its own", "[0, inf)"
+        40.0, "an image whose value was changed comes back with its own", "[0, inf)"
     )
     change_weight: float = _weights(1.0, "price on the change an edit makes", "[0, inf)")
     class_weight: float = _weights(0.25, "the classifier's gradient on edits", "[0, inf)")
@@ -124,7 +124,7 @@ class Config:
     prior_alignment: float = _belief(1.0, "pull to the source's class prior", "[0, 1]")
 
     generator_rate: float = _optimisers(1.5e-3, "learning rate of generator and encoder", "(0, 1]")
-    discriminator_rate: float = _optimisers(1.5e-3, "learning rate of the discriminator", "(0, 1]")
+    discriminator_rate: float = _optimisers(1e-3, "learning rate of the discriminator", "(0, 1]")
     classifier_rate: float = _optimisers(1e-3, "learning rate of the classifier", "(0, 1]")
     clip_norm: float = _optimisers(20.0, "largest norm of generator gradients", "(0, inf)")
     decay_start: float = _optimisers(

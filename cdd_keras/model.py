@@ -49,6 +49,8 @@ class CrossDomainModel(PhasedTraining, keras.Model):
         self.step = self.add_weight(
             name="step", shape=(), dtype="int64", initializer="zeros", trainable=False
         )
+        self.total_loss = keras.metrics.Mean(name="loss")
+        self.source_accuracy = keras.metrics.Mean(name="source_accuracy")
         # By player and term: two players may share a term.
         self.term_metrics = {
             f"{player.name}/{term.name}": keras.metrics.Mean(name=f"{player.name}/{term.name}")
@@ -120,7 +122,7 @@ class CrossDomainModel(PhasedTraining, keras.Model):
 
     @property
     def metrics(self):
-        return list(self.term_metrics.values())
+        return [self.total_loss, self.source_accuracy, *self.term_metrics.values()]
 
     def player_variables(self, player):
         """The variables a player may move."""
@@ -133,35 +135,37 @@ class CrossDomainModel(PhasedTraining, keras.Model):
         players = self.recipe.phases[self.phase].players
         with tf.GradientTape(persistent=True) as tape:
             routes = Routes(self, images, labels, Draws(self.config.seed, self.step.value))
-            totals = [
-                optimizer.scale_loss(self._objective(player, routes))
-                for player, optimizer in zip(players, self.optimizer.optimizers, strict=True)
+            objectives = [self._objective(player, routes) for player in players]
+            scaled = [
+                optimizer.scale_loss(objective)
+                for optimizer, objective in zip(self.optimizer.optimizers, objectives, strict=True)
             ]
-        for player, optimizer, total in zip(
-            players, self.optimizer.optimizers, totals, strict=True
+        for player, optimizer, objective in zip(
+            players, self.optimizer.optimizers, scaled, strict=True
         ):
             variables = self.player_variables(player)
             # An early phase does not reach every variable.
             gradients = tape.gradient(
-                total,
+                objective,
                 [variable.value for variable in variables],
                 unconnected_gradients=tf.UnconnectedGradients.ZERO,
             )
             optimizer.apply(gradients, variables)
         self._average()
         self.step.assign_add(1)
+        self.total_loss.update_state(sum(objectives))
         return self._results(players)
 
     def test_step(self, batch):
         """The terms on a validation batch, and how well its labelled half is classified."""
         images, labels = unpack(batch)
         players = self.recipe.phases[-1].players
-        routes = Routes(self, images, labels, Draws(self.config.seed, self.step.value))
-        for player in players:
-            self._objective(player, routes)
+        draws = Draws(self.config.seed, self.step.value)
+        routes = Routes(self, images, labels, draws, training=False)
+        self.total_loss.update_state(sum(self._objective(player, routes) for player in players))
         correct = tf.argmax(self.classify(images[SOURCE], SOURCE), -1, tf.int32) == labels[SOURCE]
-        accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
-        return {**self._results(players), "source_accuracy": accuracy}
+        self.source_accuracy.update_state(tf.cast(correct, tf.float32))
+        return {**self._results(players), "source_accuracy": self.source_accuracy.result()}
 
     def _objective(self, player, routes):
         total = 0.0
@@ -184,11 +188,9 @@ class CrossDomainModel(PhasedTraining, keras.Model):
                 kept.assign(self.config.ema * kept + (1.0 - self.config.ema) * weight)
 
     def _results(self, players):
-        return {
-            f"{player.name}/{term.name}": self.term_metrics[f"{player.name}/{term.name}"].result()
-            for player in players
-            for term in player.terms
-        }
+        names = [f"{player.name}/{term.name}" for player in players for term in player.terms]
+        terms = {name: self.term_metrics[name].result() for name in names}
+        return {"loss": self.total_loss.result(), **terms}
 
     def branches(self, images, domain):
         """Each branch's reading of the attribute.

@@ -25,8 +25,8 @@ class HoldThenDecay(keras.optimizers.schedules.LearningRateSchedule):
 class PlayerOptimizers(keras.optimizers.Optimizer):
     """The players' optimisers, in the order of the recipe.
 
-    `learning_rate` reads as the first player's; setting it scales every player's by the same
-    factor, which is what LearningRateScheduler and ReduceLROnPlateau mean to do.
+    `learning_rate` reads as the first player's; setting it keeps the ratios of the players'
+    rates. Keras's LearningRateScheduler instead finds `optimizers` and gives each the same rate.
 
     Args:
         optimizers: one Keras optimiser a player.
@@ -35,6 +35,9 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
     def __init__(self, optimizers, name="players"):
         super().__init__(learning_rate=1.0, name=name)
         self.optimizers = list(optimizers)
+        rates = [float(keras.ops.convert_to_numpy(o.learning_rate)) for o in self.optimizers]
+        # Kept from the start: a rate warmed up from 0 must find its ratio again.
+        self._ratios = [rate / (rates[0] or 1.0) for rate in rates]
 
     def build_for(self, variables):
         """Creates every optimiser's slots: variables is a list of lists, one a player."""
@@ -48,10 +51,8 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
 
     @learning_rate.setter
     def learning_rate(self, value):
-        factor = value / float(keras.ops.convert_to_numpy(self.learning_rate))
-        for optimizer in self.optimizers:
-            rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
-            optimizer.learning_rate = rate * factor
+        for optimizer, ratio in zip(self.optimizers, self._ratios, strict=True):
+            optimizer.learning_rate = value * ratio
 
     @property
     def variables(self):

@@ -91,5 +91,5 @@ def _make_bar(steps, start):
 def _losses(logs):
     shown = [f"{SHOWN[name]} {float(logs[name]):.3f}" for name in SHOWN if name in logs]
     if not shown:
-        shown = [f"{name.split('/')[1]} {float(logs[name]):.3f}" for name in list(logs)[:3]]
+        shown = [f"{name.split('/')[-1]} {float(logs[name]):.3f}" for name in list(logs)[:3]]
     return "  ".join(shown)

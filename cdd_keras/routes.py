@@ -39,9 +39,10 @@ class Routes:
         images: {domain: float32 (batch, size, size, 3) in [-1, 1]}.
         labels: {domain: int32 (batch,)}; the target's only for the oracle.
         draws: `Draws` of this step.
+        training: False to look only: batch norm and belief then learn nothing.
     """
 
-    def __init__(self, model, images, labels, draws):
+    def __init__(self, model, images, labels, draws, training=True):
         self.networks = model.networks
         self.averaged = model.averaged
         self.belief = model.belief
@@ -49,6 +50,7 @@ class Routes:
         self.config = model.config
         self.classes = model.classes
         self.draws = draws
+        self.training = training
         self._real = images
         self._labels = labels
         self._memo = {}
@@ -144,7 +146,8 @@ class Routes:
         readings = {self.belief.DIRECT: self._averaged_logits((TARGET,))}
         if "encoder" in self.networks and self.config.belief_via_source > 0:
             readings[self.belief.TRANSLATED] = self._averaged_logits((TARGET, SOURCE))
-        self.belief.observe_readings(readings)
+        if self.training:
+            self.belief.observe_readings(readings)
         return tf.stop_gradient(self.belief.probabilities(readings))
 
     def _averaged_logits(self, path):
@@ -162,12 +165,6 @@ class Routes:
         """The discriminator's outputs on a light view: float32 (batch, outputs)."""
         view = self._discriminator_view(address)
         return self.networks["discriminator"].realness(view, last_domain(address))
-
-    @memoised
-    def shared_class_logits(self, address):
-        """Attribute logits of the discriminator's class head on the same view."""
-        view = self._discriminator_view(address)
-        return self.networks["discriminator"].class_logits(view, last_domain(address))
 
     @memoised
     def _discriminator_view(self, address):
@@ -188,26 +185,35 @@ class Routes:
     def taught_logits(self, *addresses):
         """The classifier in training, on strong views of images of one domain, as one batch.
 
-        Real and translated images share the batch so that batch norm sees them alike. No
-        gradient reaches the images: what teaches must not be made easy to read.
+        Real and translated images share the batch so that batch norm sees them alike. Without
+        a classifier of its own it is the discriminator's class head, on the discriminator's view.
 
         Returns:
             A list, for each address float32 (batch, classes).
         """
+        if "classifier" not in self.networks:
+            return [self._shared_logits(address) for address in addresses]
         images = tf.concat([tf.stop_gradient(self.image(address)) for address in addresses], 0)
         logits = self.networks["classifier"](
             self._strong_view(images),
             domain=last_domain(addresses[0]),
-            training=True,
-            draws=self.draws,
+            training=self.training,
+            draws=self.draws if self.training else None,
         )
         return tf.split(logits, len(addresses))
 
     @memoised
     def read_logits(self, address):
-        """The classifier as it stands, on a strong view; its gradient reaches the image."""
+        """The classifier as it stands, on such a view; its gradient reaches the image."""
+        if "classifier" not in self.networks:
+            return self._shared_logits(address)
         view = self._strong_view(self.image(address))
         return self.networks["classifier"](view, domain=last_domain(address))
+
+    @memoised
+    def _shared_logits(self, address):
+        view = self._discriminator_view(address)
+        return self.networks["discriminator"].class_logits(view, last_domain(address))
 
     def _strong_view(self, images):
         view = {**STRONG_VIEW, "shift": STRONG_VIEW["shift"] * self.config.image_size}

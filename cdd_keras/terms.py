@@ -100,12 +100,11 @@ def small_change(*edits):
     return lambda routes: _over(edits, lambda edit: cost(routes, edit))
 
 
-def show_value(*edits, shared=False):
+def show_value(*edits):
     """An edit shows the value it was given, as the classifier reads it."""
 
     def cost(routes, edit):
-        logits = routes.shared_class_logits(edit) if shared else routes.read_logits(edit)
-        return losses.cross_entropy(routes.value(edit), logits)
+        return losses.cross_entropy(routes.value(edit), routes.read_logits(edit))
 
     return lambda routes: _over(edits, lambda edit: cost(routes, edit))
 
@@ -116,15 +115,6 @@ def classify(group, address):
     def loss(routes):
         logits = routes.taught_logits(*group)[group.index(address)]
         return losses.cross_entropy(routes.label(address[0]), logits)
-
-    return loss
-
-
-def classify_shared(domain):
-    """The discriminator's class head learns the labels of real images."""
-
-    def loss(routes):
-        return losses.cross_entropy(routes.label(domain), routes.shared_class_logits((domain,)))
 
     return loss
 

@@ -63,6 +63,7 @@ def fit(model, pair, config, folder, say):
         initial_epoch=math.ceil(start / interval),
         steps_per_epoch=interval,
         callbacks=[KeepRun(folder, pair, config, rows, progress.say), progress],
+        shuffle=False,
         verbose=0,
     )
 
@@ -75,9 +76,11 @@ def report_run(model, pair, config, folder, say):
     rows = folder.read_rows()
     selection = select(evaluations(rows), config.criterion)
     checkpoints.load(model, folder.checkpoints, selection["label_free"]["step"])
-    say("training the judges and judging what the model draws")
-    judges = train_judges(pair, config, folder.judges) if model.has_generator else None
-    generation = generation_report(model, pair, judges, "test", config.seed) if judges else None
+    generation = None
+    if model.has_generator:
+        say("training the judges and judging what the model draws")
+        judges = train_judges(pair, config, folder.judges)
+        generation = generation_report(model, pair, judges, "test", config.seed)
     seconds = rows[-1]["seconds"]
     return build_report(
         config,

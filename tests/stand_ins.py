@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from cdd_keras.domains import DOMAINS, SOURCE, TARGET
 
@@ -112,3 +113,26 @@ class Model:
 
     def sample(self, values, domain, seed):
         return tf.constant(paint(values, domain, self.classes))
+
+
+def noise_image(index: int, height: int = 30, width: int = 24) -> np.ndarray:
+    """A different image for each index."""
+    return np.random.default_rng(index).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def make_celeba(folder):
+    """A CelebA-like folder: 24 train, 8 validation and 8 test images, in the standard layout."""
+    (folder / "img_align_celeba").mkdir(parents=True)
+    names = [f"{i:06d}.jpg" for i in range(1, 41)]
+    for i, name in enumerate(names):
+        Image.fromarray(noise_image(i)).save(folder / "img_align_celeba" / name, quality=95)
+    signs = [(1 - 2 * (i % 2), 1 - 2 * (i % 4 > 0), -1) for i in range(40)]
+    rows = [
+        f"{name} {' '.join(f'{s:2d}' for s in row)}" for name, row in zip(names, signs, strict=True)
+    ]
+    table = ["40", "Smiling Eyeglasses Wearing_Hat", *rows, ""]
+    (folder / "list_attr_celeba.txt").write_text("\n".join(table))
+    split = [0] * 24 + [1] * 8 + [2] * 8
+    partition = [f"{name} {part}\n" for name, part in zip(names, split, strict=True)]
+    (folder / "list_eval_partition.txt").write_text("".join(partition))
+    return folder

@@ -7,8 +7,8 @@ def term(name="kl", **settings):
     return Term(name, lambda routes: routes, **settings)
 
 
-def player(name="generator", networks=("generator",), terms=(term(),)):
-    return Player(name, networks, terms)
+def player(name="generator", networks=("generator",), terms=None):
+    return Player(name, networks, (term(),) if terms is None else terms)
 
 
 def test_a_term_weighs_one_and_does_not_ramp_unless_told():

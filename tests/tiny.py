@@ -65,6 +65,11 @@ def batches(count, method="cdd", make=images):
     return tf.data.Dataset.from_tensor_slices(data).batch(BATCH, drop_remainder=True)
 
 
+def fit(model, data, **settings):
+    """The history of `fit` on a data set; Keras 3.15 warns of its own default for `shuffle`."""
+    return model.fit(data, **{"shuffle": False, "verbose": 0, **settings}).history
+
+
 def values(variables):
     """The numbers in Keras variables."""
     return [np.array(variable.numpy()) for variable in variables]

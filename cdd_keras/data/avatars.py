@@ -25,19 +25,21 @@ _SHORT_HAIR = (
 )  # fmt: skip
 _SMILES = ("smile", "twinkle")
 _OTHER_MOUTHS = ("serious", "sad", "disbelief")
-_GLASSES = ("prescription02", "round")
+# One shape: what an edit has to add is then definite, and minutes of training draw it as glasses.
+_GLASSES = ("round",)
 # Surprised eyes are left out: wide circles, they pass for round glasses in a sketch.
-_EYES = ("default", "side", "happy", "squint", "wink")
+_EYES = ("default", "side", "happy", "squint")
 _EYEBROWS = (
     "default", "defaultNatural", "flatNatural", "raisedExcited", "raisedExcitedNatural",
     "upDown", "upDownNatural",
 )  # fmt: skip
 _DARK_SKINS = ("#614335", "#ae5d29")
 _LIGHT_SKINS = ("#d08b5b", "#fd9841", "#edb98a", "#f8d25c", "#ffdbb4")
-# A frame must differ from the skin in brightness, or it vanishes in a sketch: at least by
-# a factor of 1.8.
-_FRAMES_ON_DARK = ("#ffffff", "#e6e6e6")
-_FRAMES_ON_LIGHT = ("#262e33", "#25557c")
+_FRAMES = ("#262e33", "#3c4f5c", "#5199e4", "#ff5c5c", "#65c9ff", "#ffffff")
+# A frame nearer in brightness to its skin vanishes in a sketch. Both darker and brighter ones
+# are kept: as lines of a sketch they are alike, in a photo they are not, and that is what a
+# classifier of sketches stumbles over.
+_LEAST_CONTRAST = 1.6
 # The face within the 280 x 280 canvas: left, top, width, height.
 _FACE_BOX = "65.625 52.5 148.75 148.75"
 
@@ -57,13 +59,13 @@ def face(seed: int, index: int) -> Face:
     """The face numbered `index`; each attribute is a fair coin of its own."""
     draw = random.Random(f"{seed}/{index}")
     eyeglasses, smiling, long_hair = (draw.random() < 0.5 for _ in range(3))
-    dark = draw.random() < 0.3
+    skin = draw.choice(_DARK_SKINS if draw.random() < 0.3 else _LIGHT_SKINS)
     options = {
         "seed": f"{seed}/{index}",
         "accessoriesVariant": draw.choice(_GLASSES),
         "accessoriesProbability": 100 if eyeglasses else 0,
-        "accessoriesColor": draw.choice(_FRAMES_ON_DARK if dark else _FRAMES_ON_LIGHT),
-        "skinColor": draw.choice(_DARK_SKINS if dark else _LIGHT_SKINS),
+        "accessoriesColor": draw.choice(frames_on(skin)),
+        "skinColor": skin,
         "mouthVariant": draw.choice(_SMILES if smiling else _OTHER_MOUTHS),
         "topVariant": draw.choice(_LONG_HAIR if long_hair else _SHORT_HAIR),
         "eyesVariant": draw.choice(_EYES),
@@ -72,6 +74,17 @@ def face(seed: int, index: int) -> Face:
     }
     background = "#" + "".join(f"{draw.randint(150, 255):02x}" for _ in range(3))
     return Face(options, background, eyeglasses, smiling, long_hair)
+
+
+def frames_on(skin: str) -> list[str]:
+    """The frame colours that stand out from a skin, #rrggbb."""
+    return [frame for frame in _FRAMES if _contrast(frame, skin) >= _LEAST_CONTRAST]
+
+
+def _contrast(one: str, another: str) -> float:
+    """Ratio of the brighter to the darker of two colours' mean levels, at least 1."""
+    levels = [sum(bytes.fromhex(colour[1:])) for colour in (one, another)]
+    return max(levels) / min(levels)
 
 
 @functools.cache

@@ -31,13 +31,17 @@ TARGET_VIEWS = ((SOURCE, TARGET), (TARGET,))
 
 
 def networks(config, classes):
-    """Encoder, base-and-edit generator, a realness output a value, a classifier of its own."""
-    return {
+    """Encoder, base-and-edit generator, a realness output a value, and a classifier.
+
+    The classifier is the discriminator's class head where `classifier_trunk` is "shared".
+    """
+    shared = config.classifier_trunk == "shared"
+    parts = {
         "encoder": Encoder(config),
         "generator": EditGenerator(config, classes),
-        "discriminator": Discriminator(config, outputs=classes + 1),
-        "classifier": Classifier(config, classes, private=True),
+        "discriminator": Discriminator(config, classes + 1, classes if shared else None),
     }
+    return parts if shared else {**parts, "classifier": Classifier(config, classes, private=True)}
 
 
 def prior(config):
@@ -61,14 +65,13 @@ def _phase(start, config, edits):
         discriminator += _realness_terms(domain, config, edits)
         if edits:
             generator += _edit_terms(domain, config)
-    return Phase(
-        start,
-        (
-            Player("generator", ("encoder", "generator"), tuple(generator)),
-            Player("discriminator", ("discriminator",), tuple(discriminator)),
-            Player("classifier", ("classifier",), _classifier_terms(config)),
-        ),
-    )
+    generators = Player("generator", ("encoder", "generator"), tuple(generator))
+    classifier = _classifier_terms(config)
+    if config.classifier_trunk == "shared":
+        critic = Player("discriminator", ("discriminator",), (*discriminator, *classifier))
+        return Phase(start, (generators, critic))
+    critic = Player("discriminator", ("discriminator",), tuple(discriminator))
+    return Phase(start, (generators, critic, Player("classifier", ("classifier",), classifier)))
 
 
 def _edited(domain):

@@ -22,7 +22,7 @@ def recipe(config):
     generator, discriminator = [], []
     for domain in DOMAINS:
         images = (Edit((NOISE, domain), ANY),)
-        value = Term(f"value_{domain}", show_value(*images, shared=True), config.class_weight)
+        value = Term(f"value_{domain}", show_value(*images), config.class_weight)
         generator += [value, *player_terms(domain, images, config)]
         discriminator += [value, *critic_terms(domain, images, config)]
     players = (

@@ -15,7 +15,7 @@ from cdd_keras.layers.sampling import NormalPrior
 from cdd_keras.networks import CodeGenerator, Discriminator, Encoder, code_shape
 from cdd_keras.objective import Phase, Player, Recipe, Term
 from cdd_keras.terms import (
-    classify_shared,
+    classify,
     divergence,
     fool,
     generated,
@@ -56,9 +56,7 @@ def recipe(config):
         )
         vae.append(Term(f"kl_{domain}", divergence(domain), config.kl_weight))
         adversarial += player_terms(domain, images, config)
-        class_terms.append(
-            Term(f"value_{domain}", show_value(*images, shared=True), config.class_weight)
-        )
+        class_terms.append(Term(f"value_{domain}", show_value(*images), config.class_weight))
         discrimination += critic_terms(domain, images, config)
     return Recipe(
         (
@@ -87,5 +85,5 @@ def critic_terms(domain, images, config):
         adversarial(f"generated_{domain}", generated(*images, cost=COST)),
     ]
     if domain == SOURCE:
-        terms.append(Term("labelled", classify_shared(domain)))
+        terms.append(Term("labelled", classify(((SOURCE,),), (SOURCE,))))
     return terms

@@ -1,0 +1,66 @@
+import json
+
+import pytest
+
+from cdd_keras.files import replacing, write_json, write_text
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path):
+    path = tmp_path / "deep" / "model.weights.h5"
+    with replacing(path) as temporary:
+        temporary.write_text("half")
+        assert temporary.name.endswith(".weights.h5")
+        assert temporary.parent == path.parent
+        assert not path.exists()
+    assert path.read_text() == "half"
+    assert names(path.parent) == [path.name]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text("old")
+
+    def fail():
+        with replacing(path) as temporary:
+            temporary.write_text("ne")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
+    assert path.read_text() == "old"
+    assert names(tmp_path) == [path.name]
+
+
+def test_a_failure_before_writing_is_the_one_that_is_told(tmp_path):
+    def fail():
+        with replacing(tmp_path / "a.txt"):
+            raise ValueError("first")
+
+    with pytest.raises(ValueError, match="first"):
+        fail()
+    assert names(tmp_path) == []
+
+
+def test_text_is_utf8_and_replaces(tmp_path):
+    write_text(tmp_path / "a.txt", "old and longer")
+    write_text(str(tmp_path / "a.txt"), "Brille ä")
+    assert (tmp_path / "a.txt").read_bytes() == "Brille ä".encode()
+
+
+def test_json_comes_back(tmp_path):
+    write_json(tmp_path / "a.json", {"accuracy": 0.5, "kappa": None})
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text) == {"accuracy": 0.5, "kappa": None}
+    assert text.endswith("}\n")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_json_refuses_what_is_not_finite(tmp_path, number):
+    write_json(tmp_path / "a.json", 1)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", [number])
+    assert (tmp_path / "a.json").read_text() == "1\n"

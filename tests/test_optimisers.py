@@ -1,0 +1,128 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny import config, values
+
+from cdd_keras.objective import Player, Term
+from cdd_keras.optimisers import HoldThenDecay, PlayerOptimizers, default_optimizer
+
+
+def player(name):
+    return Player(name, (name,), (Term("any", abs),))
+
+
+def group(*rates):
+    return PlayerOptimizers([keras.optimizers.SGD(rate) for rate in rates])
+
+
+def rates(optimizers):
+    return [float(one.learning_rate) for one in optimizers.optimizers]
+
+
+@pytest.fixture
+def half_precision():
+    keras.config.set_dtype_policy("mixed_float16")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize(
+    ("step", "rate"), [(0, 2.0), (50, 2.0), (75, 1.0), (99, 0.04), (100, 0.04), (1000, 0.04)]
+)
+def test_a_rate_holds_then_falls_to_two_percent(step, rate):
+    np.testing.assert_allclose(HoldThenDecay(2.0, 50, 100)(step), rate, rtol=1e-6)
+
+
+def test_a_rate_may_hold_to_the_end_or_fall_from_the_start():
+    assert float(HoldThenDecay(2.0, 100, 100)(99)) == 2.0
+    np.testing.assert_allclose(HoldThenDecay(2.0, 0, 100)(50), 1.0)
+
+
+def test_a_schedule_comes_back_from_its_configuration():
+    schedule = HoldThenDecay(2.0, 50, 100)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
+    assert again.get_config() == schedule.get_config()
+
+
+def test_the_rate_is_the_first_players():
+    np.testing.assert_allclose(float(group(0.1, 0.4).learning_rate), 0.1)
+
+
+def test_setting_the_rate_scales_every_players():
+    optimizers = group(0.1, 0.4)
+    optimizers.learning_rate = 0.05
+    np.testing.assert_allclose(rates(optimizers), [0.05, 0.2], rtol=1e-6)
+
+
+def test_a_rate_can_be_warmed_up_from_zero():
+    optimizers = group(0.1, 0.4)
+    for rate in (0.0, 0.1):
+        optimizers.learning_rate = rate
+    np.testing.assert_allclose(rates(optimizers), [0.1, 0.4], rtol=1e-6)
+
+
+def test_a_schedule_is_not_overwritten_silently():
+    optimizers = PlayerOptimizers([keras.optimizers.SGD(HoldThenDecay(0.1, 5, 10))])
+    with pytest.raises(TypeError, match="LearningRateSchedule"):
+        optimizers.learning_rate = 0.05
+
+
+def test_all_state_is_among_the_variables():
+    weights = [[keras.Variable([1.0, 2.0])], [keras.Variable([3.0])]]
+    optimizers = PlayerOptimizers([keras.optimizers.Adam(0.1), keras.optimizers.Adam(0.1)])
+    optimizers.build_for(weights)
+    # Iterations, rate, and two moments for the one weight of each.
+    assert len(optimizers.variables) == 8
+    assert optimizers.built
+
+
+def test_every_player_needs_an_optimiser():
+    with pytest.raises(ValueError, match="zip"):
+        group(0.1).build_for([[], []])
+
+
+def test_the_group_comes_back_from_its_configuration():
+    optimizers = PlayerOptimizers(
+        [keras.optimizers.AdamW(HoldThenDecay(0.1, 5, 10)), keras.optimizers.SGD(0.2)]
+    )
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizers))
+    assert [type(one) for one in again.optimizers] == [keras.optimizers.AdamW, keras.optimizers.SGD]
+    assert again.get_config() == optimizers.get_config()
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "kind", "clip"),
+    [
+        ("generator", 1e-3, keras.optimizers.Adam, 7.0),
+        ("encoder", 1e-3, keras.optimizers.Adam, 7.0),
+        ("discriminator", 2e-3, keras.optimizers.Adam, None),
+        ("classifier", 3e-3, keras.optimizers.AdamW, None),
+    ],
+)
+def test_default_optimisers(name, rate, kind, clip):
+    settings = config(
+        generator_rate=1e-3, discriminator_rate=2e-3, classifier_rate=3e-3, clip_norm=7.0
+    )
+    optimizer = default_optimizer(player(name), settings)
+    assert type(optimizer) is kind
+    np.testing.assert_allclose(float(optimizer.learning_rate), rate, rtol=1e-6)
+    assert optimizer.global_clipnorm == clip
+
+
+def test_float16_gradients_are_kept_in_range(half_precision):
+    optimizer = default_optimizer(player("generator"), config())
+    assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    assert optimizer.inner_optimizer.global_clipnorm == config().clip_norm
+
+
+def test_a_step_with_an_infinite_gradient_is_skipped(half_precision):
+    weight = keras.Variable([1.0], dtype="float32")
+    optimizer = default_optimizer(player("generator"), config())
+    optimizer.build([weight])
+    optimizer.apply([tf.constant([np.inf])], [weight])
+    assert values([weight]) == [1.0]
+    assert float(optimizer.dynamic_scale) == 2.0**14
+    optimizer.apply([tf.constant([2.0**14])], [weight])
+    # Adam's first step is as long as its rate, whatever the gradient.
+    np.testing.assert_allclose(weight.numpy(), [1 - 1.5e-3], rtol=1e-5)
