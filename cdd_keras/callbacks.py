@@ -80,7 +80,7 @@ class KeepRun(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
-        if self.step == self.first_picture:
+        if self.step == self.first_picture and self.model.has_generator:
             self._draw()
             self.say(f"first pictures: {self.folder.samples}")
         if self.step == self.config.steps:

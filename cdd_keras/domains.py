@@ -22,6 +22,8 @@ Path = tuple["str | Edit", ...]
 OWN = "own"
 OTHER = "other"
 ANY = "any"
+# In place of a value's index: none, the base image.
+NO_VALUE = -1
 
 
 @dataclass(frozen=True)

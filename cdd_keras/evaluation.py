@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from cdd_keras import judges as judging
 from cdd_keras.data.preprocessing import to_float
-from cdd_keras.domains import DOMAINS, SOURCE, TARGET
+from cdd_keras.domains import DOMAINS, NO_VALUE, SOURCE, TARGET
 from cdd_keras.judges import thin
 from cdd_keras.metrics import score, validate_all
 from cdd_keras.metrics.selection import Evaluation, pick_label_free, select
@@ -28,8 +28,6 @@ __all__ = [
     "select",
 ]
 
-# The null attribute: a base image, into which no value is drawn.
-BASE = -1
 SAMPLES_PER_VALUE = 250
 
 
@@ -102,7 +100,9 @@ def _observe_source(model, images, labels) -> dict:
     seen["source_log_probabilities"] = _classify(model, images, SOURCE)
     if model.has_encoder and model.has_generator:
         seen["translated_source_log_probabilities"] = in_batches(
-            lambda batch: model.branches(_translate(model, batch, SOURCE, TARGET, BASE), TARGET),
+            lambda batch: model.branches(
+                _translate(model, batch, SOURCE, TARGET, NO_VALUE), TARGET
+            ),
             images,
         ).get("direct")
     return seen
@@ -216,7 +216,7 @@ def _reconstruction(model, images, domain) -> dict[str, float] | None:
         return None
 
     def compare(batch):
-        real, base = to_float(batch), _translate(model, batch, domain, domain, BASE)
+        real, base = to_float(batch), _translate(model, batch, domain, domain, NO_VALUE)
         error = tf.reduce_mean(tf.abs(real - base), [1, 2, 3])
         return error, tf.image.ssim(real, base, max_val=2.0)
 

@@ -6,10 +6,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from cdd_keras.data.preprocessing import to_float, to_uint8
-from cdd_keras.domains import DOMAINS, other
+from cdd_keras.domains import DOMAINS, NO_VALUE, other
 from cdd_keras.files import replacing
 
-BASE = -1
 MOST_VALUES = 5
 BACKGROUND, INK = (255, 255, 255), (40, 40, 40)
 GAP, SECTION_GAP, MARGIN = 1, 8, 6
@@ -51,10 +50,10 @@ def comparison_grid(
 def _generated_rows(model, images, domain, attribute, names, values):
     real = to_float(images)
     for place in (domain, other(domain)):
-        for value in (BASE, *values):
+        for value in (NO_VALUE, *values):
             chosen = np.full(len(images), value, "int32")
             made = model.translate(real, domain, place, chosen)
-            word = "base" if value == BASE else attribute.values[value]
+            word = "base" if value == NO_VALUE else attribute.values[value]
             yield f"{names[place]}: {word}", np.asarray(to_uint8(made))
 
 

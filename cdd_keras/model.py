@@ -7,18 +7,17 @@ import tensorflow as tf
 
 from cdd_keras.belief import Belief
 from cdd_keras.config import Config
-from cdd_keras.domains import DOMAINS, SOURCE, TARGET
+from cdd_keras.domains import SOURCE, TARGET
 from cdd_keras.layers.random import Draws
 from cdd_keras.methods import find_method
 from cdd_keras.optimisers import PlayerOptimizers, default_optimizer
 from cdd_keras.phases import PhasedTraining
-from cdd_keras.routes import Routes, class_logits
-
-NO_VALUE = -1
+from cdd_keras.routes import Routes
+from cdd_keras.use import TrainedUse
 
 
 @keras.saving.register_keras_serializable("cdd_keras")
-class CrossDomainModel(PhasedTraining, keras.Model):
+class CrossDomainModel(PhasedTraining, TrainedUse, keras.Model):
     """Learns from a labelled source and an unlabelled target domain, by the method of `config`.
 
     `fit` takes a `tf.data.Dataset` of ((source images, labels), target images): images uint8 in
@@ -120,6 +119,12 @@ class CrossDomainModel(PhasedTraining, keras.Model):
         names = [player.name for player in self.recipe.players]
         self.compile(dict(zip(names, group.optimizers, strict=True)))
 
+    def fit(self, x=None, **kwargs):
+        """`keras.Model.fit` on a data set of ((source images, labels), target images)."""
+        # Keras's default of True warns about every data set, which does its own shuffling.
+        kwargs.setdefault("shuffle", False)
+        return super().fit(x, **kwargs)
+
     @property
     def metrics(self):
         return [self.total_loss, self.source_accuracy, *self.term_metrics.values()]
@@ -191,92 +196,6 @@ class CrossDomainModel(PhasedTraining, keras.Model):
         names = [f"{player.name}/{term.name}" for player in players for term in player.terms]
         terms = {name: self.term_metrics[name].result() for name in names}
         return {"loss": self.total_loss.result(), **terms}
-
-    def branches(self, images, domain):
-        """Each branch's reading of the attribute.
-
-        Args:
-            images: float32 (batch, size, size, 3) in [-1, 1].
-            domain: SOURCE or TARGET.
-
-        Returns:
-            {"direct": log-probabilities float32 (batch, classes)}, and for target images of a
-            method that translates also "translated", read through the source domain.
-        """
-        return {
-            name: tf.nn.log_softmax(logits) for name, logits in self._read(images, domain).items()
-        }
-
-    def classify(self, images, domain):
-        """Log-probabilities of the attribute by all branches, float32 (batch, classes)."""
-        readings = self._read(images, domain)
-        if domain == SOURCE:
-            return tf.nn.log_softmax(readings[Belief.DIRECT])
-        return self.belief.combine(readings)
-
-    def _read(self, images, domain):
-        readings = {Belief.DIRECT: self._logits(images, domain)}
-        if domain == TARGET and self.has_encoder and self.config.belief_via_source > 0:
-            base = self.translate(images, TARGET, SOURCE, tf.fill(tf.shape(images)[:1], NO_VALUE))
-            readings[Belief.TRANSLATED] = self._logits(base, SOURCE)
-        return readings
-
-    def _logits(self, images, domain):
-        logits = class_logits(self.averaged, images, domain)
-        if not self.config.flip:
-            return logits
-        return 0.5 * (logits + class_logits(self.averaged, images[:, :, ::-1], domain))
-
-    def encode(self, images, domain):
-        """Mean code of each image: float32 (batch, size, size, 3) -> (batch, *code)."""
-        return self.averaged["encoder"](images, domain=domain)[0]
-
-    def decode(self, codes, domain, values):
-        """Images of codes: values int32 (batch,), -1 for the base without an attribute.
-
-        Returns:
-            float32 (batch, size, size, 3) in [-1, 1].
-        """
-        generator = self.averaged["generator"]
-        features = generator.features(codes)
-        base = generator.base(features, domain)
-        edited = generator.edit(features, base, tf.maximum(values, 0), domain)
-        without = tf.reshape(values == NO_VALUE, (-1, 1, 1, 1))
-        return tf.where(without, tf.tanh(base), edited)
-
-    def translate(self, images, source, target, values):
-        """Images of one domain redrawn in a domain with a value.
-
-        Args:
-            images: float32 (batch, size, size, 3) in [-1, 1].
-            source: the domain they are of.
-            target: the domain to draw in; may be the same.
-            values: int32 (batch,), attribute values; -1 for none.
-
-        Returns:
-            float32 (batch, size, size, 3) in [-1, 1].
-        """
-        return self.decode(self.encode(images, source), target, values)
-
-    def sample(self, values, domain, seed):
-        """Images drawn from the prior, one a value.
-
-        Args:
-            values: int32 (batch,), attribute values; -1 for none.
-            domain: the domain to draw in.
-            seed: int; the same seed gives the same codes whatever the values and the domain.
-
-        Returns:
-            float32 (batch, size, size, 3) in [-1, 1].
-        """
-        codes = self.prior.sample(tf.shape(values)[0], Draws(seed))
-        return self.decode(codes, domain, values)
-
-    def fit_prior(self, images):
-        """Fits the prior to encoded images: {domain: float32 (count, size, size, 3)}."""
-        if self.has_encoder:
-            codes = [self.encode(images[domain], domain) for domain in DOMAINS]
-            self.prior.fit(tf.concat(codes, 0))
 
     def get_config(self):
         return {"config": dataclasses.asdict(self.config), "classes": self.classes}

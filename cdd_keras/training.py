@@ -63,7 +63,6 @@ def fit(model, pair, config, folder, say):
         initial_epoch=math.ceil(start / interval),
         steps_per_epoch=interval,
         callbacks=[KeepRun(folder, pair, config, rows, progress.say), progress],
-        shuffle=False,
         verbose=0,
     )
 

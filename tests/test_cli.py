@@ -206,6 +206,9 @@ def test_interrupt_is_told():
         import os, signal, sys, time
         from cdd_keras import cli
 
+        # A test run in the background of a shell inherits SIGINT as ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
         def run(arguments):
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(5)

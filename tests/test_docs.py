@@ -48,7 +48,7 @@ def workplace(tmp_path_factory):
     shutil.copytree(ROOT / "configs", folder / "configs")
     make_celeba(folder / "data" / "celeba")
     make_digits(folder / "data" / "digits")
-    for place, count in (("photos", 3), ("data/faces/eyeglasses", 20), ("data/faces/none", 20)):
+    for place, count in (("photos", 20), ("data/faces/eyeglasses", 20), ("data/faces/none", 20)):
         (folder / place).mkdir(parents=True)
         for number in range(count):
             image = Image.fromarray(noise_image(number + 100 * len(place)))

@@ -1,0 +1,98 @@
+"""What a trained model is for: reading the attribute, translating, drawing."""
+
+import tensorflow as tf
+
+from cdd_keras.belief import Belief
+from cdd_keras.domains import DOMAINS, NO_VALUE, SOURCE, TARGET
+from cdd_keras.layers.random import Draws
+from cdd_keras.routes import class_logits
+
+
+class TrainedUse:
+    """Mixin of a model with `averaged` networks, a `belief`, a `prior` and a `config`."""
+
+    def branches(self, images, domain):
+        """Each branch's reading of the attribute.
+
+        Args:
+            images: float32 (batch, size, size, 3) in [-1, 1].
+            domain: SOURCE or TARGET.
+
+        Returns:
+            {"direct": log-probabilities float32 (batch, classes)}, and for target images of a
+            method that translates also "translated", read through the source domain.
+        """
+        return {
+            name: tf.nn.log_softmax(logits) for name, logits in self._read(images, domain).items()
+        }
+
+    def classify(self, images, domain):
+        """Log-probabilities of the attribute by all branches, float32 (batch, classes)."""
+        readings = self._read(images, domain)
+        if domain == SOURCE:
+            return tf.nn.log_softmax(readings[Belief.DIRECT])
+        return self.belief.combine(readings)
+
+    def _read(self, images, domain):
+        readings = {Belief.DIRECT: self._logits(images, domain)}
+        if domain == TARGET and self.has_encoder and self.config.belief_via_source > 0:
+            base = self.translate(images, TARGET, SOURCE, tf.fill(tf.shape(images)[:1], NO_VALUE))
+            readings[Belief.TRANSLATED] = self._logits(base, SOURCE)
+        return readings
+
+    def _logits(self, images, domain):
+        logits = class_logits(self.averaged, images, domain)
+        if not self.config.flip:
+            return logits
+        return 0.5 * (logits + class_logits(self.averaged, images[:, :, ::-1], domain))
+
+    def encode(self, images, domain):
+        """Mean code of each image: float32 (batch, size, size, 3) -> (batch, *code)."""
+        return self.averaged["encoder"](images, domain=domain)[0]
+
+    def decode(self, codes, domain, values):
+        """Images of codes: values int32 (batch,), -1 for the base without an attribute.
+
+        Returns:
+            float32 (batch, size, size, 3) in [-1, 1].
+        """
+        generator = self.averaged["generator"]
+        features = generator.features(codes)
+        base = generator.base(features, domain)
+        edited = generator.edit(features, base, tf.maximum(values, 0), domain)
+        without = tf.reshape(values == NO_VALUE, (-1, 1, 1, 1))
+        return tf.where(without, tf.tanh(base), edited)
+
+    def translate(self, images, source, target, values):
+        """Images of one domain redrawn in a domain with a value.
+
+        Args:
+            images: float32 (batch, size, size, 3) in [-1, 1].
+            source: the domain they are of.
+            target: the domain to draw in; may be the same.
+            values: int32 (batch,), attribute values; -1 for none.
+
+        Returns:
+            float32 (batch, size, size, 3) in [-1, 1].
+        """
+        return self.decode(self.encode(images, source), target, values)
+
+    def sample(self, values, domain, seed):
+        """Images drawn from the prior, one a value.
+
+        Args:
+            values: int32 (batch,), attribute values; -1 for none.
+            domain: the domain to draw in.
+            seed: int; the same seed gives the same codes whatever the values and the domain.
+
+        Returns:
+            float32 (batch, size, size, 3) in [-1, 1].
+        """
+        codes = self.prior.sample(tf.shape(values)[0], Draws(seed))
+        return self.decode(codes, domain, values)
+
+    def fit_prior(self, images):
+        """Fits the prior to encoded images: {domain: float32 (count, size, size, 3)}."""
+        if self.has_encoder:
+            codes = [self.encode(images[domain], domain) for domain in DOMAINS]
+            self.prior.fit(tf.concat(codes, 0))
