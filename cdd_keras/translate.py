@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cdd_keras import cli
-from cdd_keras.domains import DOMAINS, TARGET
+from cdd_keras.domains import DOMAINS, NO_VALUE, TARGET
 from cdd_keras.errors import UsageError
 
 DESCRIPTION = "Redraw images in a domain, as they are or with another attribute value."
@@ -16,7 +16,7 @@ EPILOG = (
     "two images share it or an image given would be overwritten. What was there before is "
     "replaced. What cannot be read is named on stderr and skipped."
 )
-BASE, KEEP = -1, "keep"
+KEEP = "keep"
 
 
 def run(arguments: list[str]) -> int | None:
@@ -68,7 +68,7 @@ def _parser() -> cli.Parser:
 
 def _value(text: str | None, attribute) -> int | str:
     if text is None:
-        return BASE
+        return NO_VALUE
     return KEEP if text.strip().lower() == KEEP else attribute.index(text)
 
 
