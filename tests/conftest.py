@@ -1,11 +1,11 @@
 """A tiny trained run, made once a session without the training loop, and a stranger's images."""
 
-import csv
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
+from small_files import write_table
 
 STEPS = (1, 2)
 SPLITS = ("train", "train", "train", "validation", "test", "test")
@@ -26,11 +26,6 @@ def labelled_folder(tmp_path_factory):
         rows.append([name, label, split])
     write_table(folder, rows)
     return folder
-
-
-def write_table(folder, rows):
-    with (folder / "attributes.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["file", "Eyeglasses", "split"], *rows])
 
 
 @pytest.fixture(scope="session")
@@ -164,22 +159,6 @@ def other_runs(tmp_path_factory, labelled_folder, image_cache, trained):
             method: make_run(tmp_path_factory.mktemp("runs") / method, method, settings)
             for method in ("source_only", "cdd_gan")
         }
-
-
-READABLE = (
-    "alpha.png",
-    "bitmap.bmp",
-    "cmyk.jpg",
-    "deep.png",
-    "film.gif",
-    "grey.png",
-    "palette.png",
-    "photo.jpg",
-    "pixel.png",
-    "turned.jpg",
-    "web.webp",
-)
-CORRUPT = ("broken.jpg", "text.png")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import CORRUPT, READABLE
+from small_files import CORRUPT, READABLE
 
 from cdd_keras import classify, cli, inference
 from cdd_keras.data.images import read_image

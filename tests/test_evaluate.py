@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import write_table
+from small_files import write_table
 
 from cdd_keras import cli, evaluate, evaluation, inference, judges
 from cdd_keras.data import load_pair

@@ -6,8 +6,8 @@ import textwrap
 
 import numpy as np
 import pytest
-from conftest import CORRUPT, READABLE
 from PIL import Image
+from small_files import CORRUPT, READABLE
 
 from cdd_keras import checkpoints, inference
 from cdd_keras.data.images import find_images, read_image

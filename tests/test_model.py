@@ -9,9 +9,9 @@ from tiny import BATCH, SIZE, batch, batches, build, equal, fit, floats, images,
 
 from cdd_keras.data import training_batches
 from cdd_keras.data.sets import ImageSet
-from cdd_keras.domains import DOMAINS, SOURCE, TARGET
+from cdd_keras.domains import DOMAINS, NO_VALUE, SOURCE, TARGET
 from cdd_keras.methods import reads_target_labels
-from cdd_keras.model import NO_VALUE, CrossDomainModel, unpack
+from cdd_keras.model import CrossDomainModel, unpack
 from cdd_keras.objective import Term
 
 IMAGES = tf.constant(floats())

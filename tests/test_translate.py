@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CORRUPT, READABLE
 from PIL import Image
+from small_files import CORRUPT, READABLE
 
 from cdd_keras import cli, inference, translate
 from cdd_keras.data.images import read_image
