@@ -15,7 +15,7 @@ from cdd_keras.metrics.summary import plain
 from cdd_keras.runs import evaluations
 
 # Codes that the samples' prior is fitted to, a domain.
-PRIOR_IMAGES = 1500
+PRIOR_IMAGES = 750
 # The step of the first pictures: soon, but late enough to show something.
 FIRST_PICTURE = 60
 

@@ -64,7 +64,7 @@ class Config:
     )
     method: str = _experiment("cdd", "what is trained", choices=METHODS)
     seed: int = _experiment(0, "seed of everything random", "[0, 2147483647]")
-    steps: int = _experiment(1000, "training steps", "[1, inf)")
+    steps: int = _experiment(750, "training steps", "[1, inf)")
     batch_size: int = _experiment(32, "images a step and domain", "[1, 65536]")
     image_size: int = _experiment(32, "side of the images, pixels", "[16, 256]", multiple=4)
     precision: str = _experiment(
