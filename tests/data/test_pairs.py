@@ -36,7 +36,7 @@ def test_sketches_and_photos_show_different_faces(load):
 
 
 def test_the_source_is_drawn_from_its_photos(load):
-    pair = load(sketch_shade=0.5)
+    pair = load(sketch_style="shaded", sketch_shade=0.5)
     sketches, photos = (pair.get("test", domain).images for domain in ("source", "target"))
     assert (sketches == simulate_sketch(photos, 0.5).numpy()).all()
     lines = load(sketch_style="lines").get("test", "source").images
