@@ -11,6 +11,7 @@ from cdd_keras.routes import class_logits
 class TrainedUse:
     """Mixin of a model with `averaged` networks, a `belief`, a `prior` and a `config`."""
 
+    @tf.function(reduce_retracing=True)
     def branches(self, images, domain):
         """Each branch's reading of the attribute.
 
@@ -26,6 +27,7 @@ class TrainedUse:
             name: tf.nn.log_softmax(logits) for name, logits in self._read(images, domain).items()
         }
 
+    @tf.function(reduce_retracing=True)
     def classify(self, images, domain):
         """Log-probabilities of the attribute by all branches, float32 (batch, classes)."""
         readings = self._read(images, domain)
@@ -46,10 +48,12 @@ class TrainedUse:
             return logits
         return 0.5 * (logits + class_logits(self.averaged, images[:, :, ::-1], domain))
 
+    @tf.function(reduce_retracing=True)
     def encode(self, images, domain):
         """Mean code of each image: float32 (batch, size, size, 3) -> (batch, *code)."""
         return self.averaged["encoder"](images, domain=domain)[0]
 
+    @tf.function(reduce_retracing=True)
     def decode(self, codes, domain, values):
         """Images of codes: values int32 (batch,), -1 for the base without an attribute.
 
