@@ -170,7 +170,7 @@ class Routes:
     def _discriminator_view(self, address):
         image = self.image(address)
         if self.config.colour_jitter:
-            image = jitter_colour(image, self.draws, tint=True)
+            image = jitter_colour(image, self.draws)
         return move(image, self.draws, shift=round(LIGHT_SHIFT * self.config.image_size))
 
     def realness_gradient(self, path):

@@ -2,6 +2,9 @@
 
 import tensorflow as tf
 
+# Mean distance of an image's channels from its grey, beyond which it is tinted in full.
+FULL_COLOUR = 0.05
+
 
 def move(images, draws, *, shift, scale=0.0, rotation=0.0, flip=False):
     """Shifts, scales, turns and mirrors each image by amounts of its own, in one resampling.
@@ -54,16 +57,19 @@ def move(images, draws, *, shift, scale=0.0, rotation=0.0, flip=False):
     )
 
 
-def jitter_colour(images, draws, *, tint):
-    """Changes brightness, tint (per channel, where `tint`) and contrast of each image.
+def jitter_colour(images, draws):
+    """Changes brightness, tint (per channel) and contrast of each image.
 
     DiffAugment (Zhao et al., NeurIPS 2020): shown to the discriminator real and generated
-    alike, so that few images go further and no fixed tint pays.
+    alike, so that few images go further and no fixed tint pays. The tint shrinks with an image's
+    own colour: a tinted sketch would teach that sketches may have colour.
     """
     count = tf.shape(images)[0]
     images += draws.uniform((count, 1, 1, 1), -0.2, 0.2)
-    if tint:
-        images += draws.uniform((count, 1, 1, images.shape[-1]), -0.15, 0.15)
+    grey = tf.reduce_mean(images, -1, keepdims=True)
+    colour = tf.reduce_mean(tf.abs(images - grey), [1, 2, 3], keepdims=True)
+    tint = draws.uniform((count, 1, 1, images.shape[-1]), -0.15, 0.15)
+    images += tf.minimum(1.0, colour / FULL_COLOUR) * tint
     mean = tf.reduce_mean(images, [1, 2, 3], keepdims=True)
     return (images - mean) * draws.uniform((count, 1, 1, 1), 0.8, 1.2) + mean
 
