@@ -138,7 +138,7 @@ class Config:
     flip: bool = _augmentation(True, "mirror images left to right at random")
     colour_jitter: bool = _augmentation(True, "vary colours for the discriminator at random")
 
-    evaluate_every: float = _evaluation(0.1, "part of the run between evaluations", "(0, 1]")
+    evaluate_every: float = _evaluation(0.125, "part of the run between evaluations", "(0, 1]")
     checkpoints_kept: int = _evaluation(2, "newest checkpoints kept", "[1, 1000]")
     criterion: str = _evaluation("agreement", "label-free choice of a checkpoint", choices=CRITERIA)
 
