@@ -2,6 +2,8 @@
 
 import math
 
+import keras
+
 from cdd_keras import checkpoints
 from cdd_keras.callbacks import KeepRun
 from cdd_keras.data import load_pair, training_batches
@@ -31,6 +33,8 @@ def train(config, folder, say):
     pair = load_pair(config)
     folder.write_labels(pair)
     use_precision(config.precision)
+    # Initial weights are Keras's own draws; what is drawn in training is keyed by seed and step.
+    keras.utils.set_random_seed(config.seed)
     model = CrossDomainModel(config, pair.attribute.classes)
     model.compile()
     fit(model, pair, config, folder, say)
