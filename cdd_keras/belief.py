@@ -41,12 +41,16 @@ class Belief(keras.layers.Layer):
         self.classes = classes
         self.built = True
 
-    def observe_labels(self, labels):
-        """Follows the class frequencies of labelled source images: int32 (batch,)."""
-        _follow(self.prior, tf.one_hot(labels, self.classes))
+    def observe(self, labels, readings):
+        """Follows the class frequencies of source labels and of each target reading.
 
-    def observe_readings(self, readings):
-        """Follows the class frequencies of each reading: {branch: logits (batch, classes)}."""
+        Both or neither: where a method forms no belief, its readings stay as they are.
+
+        Args:
+            labels: int32 (batch,), of source images.
+            readings: {branch: logits float32 (batch, classes)}, of target images.
+        """
+        _follow(self.prior, tf.one_hot(labels, self.classes))
         for name, logits in readings.items():
             _follow(self.means[name], tf.nn.softmax(logits))
 

@@ -81,6 +81,12 @@ class CrossDomainModel(PhasedTraining, TrainedUse, keras.Model):
         return "generator" in self.networks
 
     @property
+    def reads_through_source(self):
+        """Whether a target image is read through its base translation to the source too."""
+        draws_base = self.has_encoder and self.networks["generator"].draws_base
+        return draws_base and self.config.belief_via_source > 0
+
+    @property
     def image_size(self):
         """Side of the images, in pixels."""
         return self.config.image_size
@@ -136,7 +142,6 @@ class CrossDomainModel(PhasedTraining, TrainedUse, keras.Model):
     def train_step(self, batch):
         """One simultaneous update of all players from one forward pass."""
         images, labels = unpack(batch)
-        self.belief.observe_labels(labels[SOURCE])
         players = self.recipe.phases[self.phase].players
         with tf.GradientTape(persistent=True) as tape:
             routes = Routes(self, images, labels, Draws(self.config.seed, self.step.value))
@@ -209,7 +214,8 @@ def unpack(batch):
     """A batch of `fit` as ({domain: images in [-1, 1]}, {domain: labels}).
 
     Raises:
-        ValueError: the batch is not ((source images, labels), target images).
+        ValueError: the batch is not ((source images, labels), target images), or its halves
+            differ in size.
     """
     if not (isinstance(batch, tuple) and len(batch) == 2 and isinstance(batch[0], tuple)):
         raise ValueError(
@@ -221,6 +227,12 @@ def unpack(batch):
     if isinstance(target, tuple):
         target, target_labels = target
         labels[TARGET] = tf.cast(target_labels, tf.int32)
+    sizes = source.shape[0], target.shape[0]
+    if None not in sizes and sizes[0] != sizes[1]:
+        raise ValueError(
+            f"A batch must hold as many source as target images; got {sizes[0]} and "
+            f"{sizes[1]}. Give both data sets one batch size, with drop_remainder=True."
+        )
     return {SOURCE: _in_range(source), TARGET: _in_range(target)}, labels
 
 

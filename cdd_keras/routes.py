@@ -46,6 +46,7 @@ class Routes:
         self.networks = model.networks
         self.averaged = model.averaged
         self.belief = model.belief
+        self.reads_through_source = model.reads_through_source
         self.prior = model.prior
         self.config = model.config
         self.classes = model.classes
@@ -144,10 +145,10 @@ class Routes:
     def target_belief(self):
         """What the target images are taken to show: float32 (batch, classes), no gradient."""
         readings = {self.belief.DIRECT: self._averaged_logits((TARGET,))}
-        if "encoder" in self.networks and self.config.belief_via_source > 0:
+        if self.reads_through_source:
             readings[self.belief.TRANSLATED] = self._averaged_logits((TARGET, SOURCE))
         if self.training:
-            self.belief.observe_readings(readings)
+            self.belief.observe(self._labels[SOURCE], readings)
         return tf.stop_gradient(self.belief.probabilities(readings))
 
     def _averaged_logits(self, path):

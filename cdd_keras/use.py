@@ -37,7 +37,7 @@ class TrainedUse:
 
     def _read(self, images, domain):
         readings = {Belief.DIRECT: self._logits(images, domain)}
-        if domain == TARGET and self.has_encoder and self.config.belief_via_source > 0:
+        if domain == TARGET and self.reads_through_source:
             base = self.translate(images, TARGET, SOURCE, tf.fill(tf.shape(images)[:1], NO_VALUE))
             readings[Belief.TRANSLATED] = self._logits(base, SOURCE)
         return readings
@@ -74,11 +74,15 @@ class TrainedUse:
             images: float32 (batch, size, size, 3) in [-1, 1].
             source: the domain they are of.
             target: the domain to draw in; may be the same.
-            values: int32 (batch,), attribute values; -1 for none.
+            values: int32 (batch,), attribute values; -1 for none, which is the value read in
+                the image where the method never draws without one.
 
         Returns:
             float32 (batch, size, size, 3) in [-1, 1].
         """
+        if not self.networks["generator"].draws_base:
+            read = tf.argmax(self.classify(images, source), -1, tf.int32)
+            values = tf.where(values == NO_VALUE, read, values)
         return self.decode(self.encode(images, source), target, values)
 
     def sample(self, values, domain, seed):

@@ -13,12 +13,9 @@ def belief(**settings):
     return Belief(3, **{"via_source": 0.6, "sharpness": 1.0, **settings})
 
 
-def follow(one, labels=(), readings=None, times=400):
+def follow(one, labels=(0, 1, 2), readings=None, times=400):
     for _ in range(times):
-        if labels:
-            one.observe_labels(tf.constant(labels))
-        if readings:
-            one.observe_readings(readings)
+        one.observe(tf.constant(labels), readings or {})
 
 
 def test_before_anything_was_seen_a_reading_stands():

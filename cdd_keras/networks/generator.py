@@ -29,6 +29,9 @@ class EditGenerator(keras.layers.Layer):
         classes: number of attribute values.
     """
 
+    # Whether images without a value are drawn in training, so that they are worth looking at.
+    draws_base = True
+
     def __init__(self, config, classes, **kwargs):
         super().__init__(**kwargs)
         channels = config.channels
@@ -67,6 +70,8 @@ class CodeGenerator(keras.layers.Layer):
         config: as for `EditGenerator`.
         classes: number of attribute values; a zero vector stands for "none".
     """
+
+    draws_base = False
 
     def __init__(self, config, classes, **kwargs):
         super().__init__(**kwargs)

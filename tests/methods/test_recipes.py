@@ -7,7 +7,7 @@ import tensorflow as tf
 from tiny import BATCH, batch, build, config, equal, floats, labels, values
 
 from cdd_keras.config import METHODS
-from cdd_keras.domains import DOMAINS, SOURCE, TARGET
+from cdd_keras.domains import DOMAINS, NO_VALUE, SOURCE, TARGET
 from cdd_keras.methods import find_method, reads_target_labels
 from cdd_keras.networks import code_shape
 from cdd_keras.objective import Recipe
@@ -80,7 +80,8 @@ def check_classification(model):
         read = model.classify(IMAGES, domain)
         assert read.shape == (BATCH, 2)
         np.testing.assert_allclose(np.sum(np.exp(read), -1), 1, rtol=1e-5)
-        names = {"direct", "translated"} if model.has_encoder and domain == TARGET else {"direct"}
+        through = model.reads_through_source and domain == TARGET
+        names = {"direct", "translated"} if through else {"direct"}
         assert set(model.branches(IMAGES, domain)) == names
 
 
@@ -117,6 +118,26 @@ def check_round_trip(model, folder):
 @pytest.mark.parametrize("name", METHODS)
 def test_method(name, tmp_path):
     run_method_test(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["source_only", "oracle", "cdd_gan"])
+def test_a_method_without_beliefs_reads_the_target_as_it_is(name):
+    model = build(name, channels=2, discriminator_channels=2)
+    (source, _), target = batch(name)
+    for _ in range(3):
+        # All of one value: a prior that followed it would shift every reading.
+        model.train_step(((source, tf.zeros(BATCH, tf.int32)), target))
+    direct = model.branches(IMAGES, TARGET)["direct"]
+    np.testing.assert_allclose(model.classify(IMAGES, TARGET), direct, atol=1e-5)
+
+
+def test_cdd_paper_draws_the_value_it_reads_where_none_is_asked():
+    model = build("cdd_paper")
+    assert not model.reads_through_source
+    read = tf.argmax(model.classify(IMAGES, TARGET), -1, tf.int32)
+    expected = model.translate(IMAGES, TARGET, SOURCE, read)
+    none = tf.fill((BATCH,), NO_VALUE)
+    np.testing.assert_allclose(model.translate(IMAGES, TARGET, SOURCE, none), expected, atol=1e-6)
 
 
 def test_an_unknown_method_is_refused_with_those_there_are():
