@@ -12,6 +12,7 @@ from cdd_keras.evaluation import classification_report, label_free_scores
 from cdd_keras.judges import thin
 from cdd_keras.metrics.selection import pick_label_free
 from cdd_keras.metrics.summary import plain
+from cdd_keras.optimisers import rate_left
 from cdd_keras.runs import evaluations
 
 # Codes that the samples' prior is fitted to, a domain.
@@ -49,6 +50,26 @@ class Pictures:
         for name, image in drawn.items():
             grids.save_png(image, self.folder / f"{name}-{step:08d}.png")
         return drawn
+
+
+class DecayRates(keras.callbacks.Callback):
+    """Lets all players' learning rates fall over the later part of a run, see `rate_left`.
+
+    Args:
+        config: reads `decay_start` and `steps`.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+
+    def on_train_begin(self, logs=None):
+        self._step = int(self.model.step.numpy())
+
+    def on_train_batch_begin(self, batch, logs=None):
+        optimizer = self.model.optimizer
+        optimizer.learning_rate = optimizer.first_rate * rate_left(self._step, self.config)
+        self._step += 1
 
 
 class KeepRun(keras.callbacks.Callback):

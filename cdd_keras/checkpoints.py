@@ -44,15 +44,17 @@ def steps(folder: Path) -> list[int]:
     return sorted(int(match[1]) for match in matches if match)
 
 
-def resume(model, folder: Path, warn) -> int:
+def resume(model, folder: Path, evaluated, warn) -> int:
     """Restores the newest checkpoint that can be read; 0 if there is none.
 
     Args:
         model: a compiled model; optimisers are restored too.
         folder: where the checkpoints are.
+        evaluated: the steps whose evaluation was written too; a run killed between the two goes
+            on from the one before, or that evaluation would be missing for ever.
         warn: called with a message for each damaged one.
     """
-    for step in reversed(steps(folder)):
+    for step in reversed([step for step in steps(folder) if step in evaluated]):
         try:
             load(model, folder, step)
             return step

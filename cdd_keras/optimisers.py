@@ -3,22 +3,10 @@
 import keras
 
 
-@keras.saving.register_keras_serializable("cdd_keras")
-class HoldThenDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A constant rate that falls linearly towards 2 % of itself from `start` to `steps`."""
-
-    def __init__(self, rate, start, steps):
-        self.rate = rate
-        self.start = start
-        self.steps = steps
-
-    def __call__(self, step):
-        step = keras.ops.cast(step, "float32")
-        left = (self.steps - step) / max(1.0, self.steps - self.start)
-        return self.rate * keras.ops.clip(left, 0.02, 1.0)
-
-    def get_config(self):
-        return {"rate": self.rate, "start": self.start, "steps": self.steps}
+def rate_left(step, config):
+    """What is left of the learning rates at a step: 1, then falling linearly to 0.02 at the end."""
+    start = config.decay_start * config.steps
+    return min(1.0, max(0.02, (config.steps - step) / max(1.0, config.steps - start)))
 
 
 @keras.saving.register_keras_serializable("cdd_keras")
@@ -30,12 +18,14 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
 
     Args:
         optimizers: one Keras optimiser a player.
+        first_rate: the first player's rate before any decay; None: the one it has.
     """
 
-    def __init__(self, optimizers, name="players"):
+    def __init__(self, optimizers, first_rate=None, name="players"):
         super().__init__(learning_rate=1.0, name=name)
         self.optimizers = list(optimizers)
         rates = [float(keras.ops.convert_to_numpy(o.learning_rate)) for o in self.optimizers]
+        self.first_rate = rates[0] if first_rate is None else first_rate
         # Kept from the start: a rate warmed up from 0 must find its ratio again.
         self._ratios = [rate / (rates[0] or 1.0) for rate in rates]
 
@@ -61,6 +51,7 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
     def get_config(self):
         return {
             "optimizers": [keras.saving.serialize_keras_object(o) for o in self.optimizers],
+            "first_rate": self.first_rate,
             "name": self.name,
         }
 
@@ -69,7 +60,7 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
         optimizers = [
             keras.saving.deserialize_keras_object(o, custom_objects) for o in config["optimizers"]
         ]
-        return cls(optimizers, config["name"])
+        return cls(optimizers, config["first_rate"], config["name"])
 
 
 def default_optimizer(player, config):
@@ -85,12 +76,10 @@ def default_optimizer(player, config):
 
 
 def _adam(player, config):
-    hold = config.decay_start * config.steps
     if player.name == "classifier":
-        rate = HoldThenDecay(config.classifier_rate, hold, config.steps)
-        return keras.optimizers.AdamW(rate, weight_decay=1e-3)
+        return keras.optimizers.AdamW(config.classifier_rate, weight_decay=1e-3)
     if player.name == "discriminator":
-        rate = HoldThenDecay(config.discriminator_rate, hold, config.steps)
-        return keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.99)
-    rate = HoldThenDecay(config.generator_rate, hold, config.steps)
-    return keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.99, global_clipnorm=config.clip_norm)
+        return keras.optimizers.Adam(config.discriminator_rate, beta_1=0.5, beta_2=0.99)
+    return keras.optimizers.Adam(
+        config.generator_rate, beta_1=0.5, beta_2=0.99, global_clipnorm=config.clip_norm
+    )

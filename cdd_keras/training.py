@@ -5,7 +5,7 @@ import math
 import keras
 
 from cdd_keras import checkpoints
-from cdd_keras.callbacks import KeepRun
+from cdd_keras.callbacks import DecayRates, KeepRun
 from cdd_keras.data import load_pair, training_batches
 from cdd_keras.domains import SOURCE, TARGET
 from cdd_keras.evaluation import generation_report, select
@@ -45,10 +45,12 @@ def train(config, folder, say):
 
 def fit(model, pair, config, folder, say):
     """Trains a compiled model to the end of its run, keeping evaluations and checkpoints."""
-    start = checkpoints.resume(model, folder.checkpoints, say)
+    rows = folder.read_rows()
+    evaluated = {row["step"] for row in rows}
+    start = checkpoints.resume(model, folder.checkpoints, evaluated, say)
     if start or checkpoints.steps(folder.checkpoints):
         say(f"resumed at step {start}")
-    rows = [row for row in folder.read_rows() if row["step"] <= start]
+    rows = [row for row in rows if row["step"] <= start]
     batches = training_batches(
         pair.get("train", SOURCE),
         pair.get("train", TARGET),
@@ -66,7 +68,11 @@ def fit(model, pair, config, folder, say):
         epochs=math.ceil(config.steps / interval),
         initial_epoch=math.ceil(start / interval),
         steps_per_epoch=interval,
-        callbacks=[KeepRun(folder, pair, config, rows, progress.say), progress],
+        callbacks=[
+            DecayRates(config),
+            KeepRun(folder, pair, config, rows, progress.say),
+            progress,
+        ],
         verbose=0,
     )
 

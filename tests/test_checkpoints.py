@@ -38,14 +38,21 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(model, tmp_path):
     newest = save_at(model, tmp_path, 5)
     newest.write_bytes(newest.read_bytes()[:100])
     said = []
-    assert checkpoints.resume(model, tmp_path, said.append) == 2
+    assert checkpoints.resume(model, tmp_path, {2, 5}, said.append) == 2
     assert str(newest) in said[0]
     with pytest.raises(CddError, match="step-00000005"):
         checkpoints.load(model, tmp_path, 5)
 
 
 def test_without_checkpoints_a_run_starts_at_0(model, tmp_path):
-    assert checkpoints.resume(model, tmp_path / "none", pytest.fail) == 0
+    assert checkpoints.resume(model, tmp_path / "none", {3}, pytest.fail) == 0
+
+
+def test_a_checkpoint_whose_evaluation_is_missing_is_passed_over(model, tmp_path):
+    for step in (2, 4):
+        save_at(model, tmp_path, step)
+    assert checkpoints.resume(model, tmp_path, {2}, pytest.fail) == 2
+    assert checkpoints.resume(model, tmp_path, set(), pytest.fail) == 0
 
 
 def test_pruning_keeps_the_newest_and_the_needed(model, tmp_path):

@@ -211,8 +211,7 @@ def test_the_oracle_learns_from_target_labels():
 
 
 def test_standard_callbacks_work(tmp_path):
-    model = build("source_only")
-    model.compile({"classifier": keras.optimizers.AdamW(1e-3)})
+    model = build("source_only", classifier_rate=1e-3)
     watched = "classifier/labelled"
     callbacks = [
         keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2),

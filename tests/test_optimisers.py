@@ -5,7 +5,7 @@ import tensorflow as tf
 from tiny import config, values
 
 from cdd_keras.objective import Player, Term
-from cdd_keras.optimisers import HoldThenDecay, PlayerOptimizers, default_optimizer
+from cdd_keras.optimisers import PlayerOptimizers, default_optimizer, rate_left
 
 
 def player(name):
@@ -28,21 +28,15 @@ def half_precision():
 
 
 @pytest.mark.parametrize(
-    ("step", "rate"), [(0, 2.0), (50, 2.0), (75, 1.0), (99, 0.04), (100, 0.04), (1000, 0.04)]
+    ("step", "left"), [(0, 1.0), (50, 1.0), (75, 0.5), (99, 0.02), (100, 0.02), (1000, 0.02)]
 )
-def test_a_rate_holds_then_falls_to_two_percent(step, rate):
-    np.testing.assert_allclose(HoldThenDecay(2.0, 50, 100)(step), rate, rtol=1e-6)
+def test_rates_hold_then_fall_to_two_percent(step, left):
+    assert rate_left(step, config(steps=100, decay_start=0.5)) == pytest.approx(left)
 
 
-def test_a_rate_may_hold_to_the_end_or_fall_from_the_start():
-    assert float(HoldThenDecay(2.0, 100, 100)(99)) == 2.0
-    np.testing.assert_allclose(HoldThenDecay(2.0, 0, 100)(50), 1.0)
-
-
-def test_a_schedule_comes_back_from_its_configuration():
-    schedule = HoldThenDecay(2.0, 50, 100)
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
-    assert again.get_config() == schedule.get_config()
+def test_rates_may_hold_to_the_end_or_fall_from_the_start():
+    assert rate_left(99, config(steps=100, decay_start=1.0)) == 1.0
+    assert rate_left(50, config(steps=100, decay_start=0.0)) == 0.5
 
 
 def test_the_rate_is_the_first_players():
@@ -62,12 +56,6 @@ def test_a_rate_can_be_warmed_up_from_zero():
     np.testing.assert_allclose(rates(optimizers), [0.1, 0.4], rtol=1e-6)
 
 
-def test_a_schedule_is_not_overwritten_silently():
-    optimizers = PlayerOptimizers([keras.optimizers.SGD(HoldThenDecay(0.1, 5, 10))])
-    with pytest.raises(TypeError, match="LearningRateSchedule"):
-        optimizers.learning_rate = 0.05
-
-
 def test_all_state_is_among_the_variables():
     weights = [[keras.Variable([1.0, 2.0])], [keras.Variable([3.0])]]
     optimizers = PlayerOptimizers([keras.optimizers.Adam(0.1), keras.optimizers.Adam(0.1)])
@@ -83,9 +71,7 @@ def test_every_player_needs_an_optimiser():
 
 
 def test_the_group_comes_back_from_its_configuration():
-    optimizers = PlayerOptimizers(
-        [keras.optimizers.AdamW(HoldThenDecay(0.1, 5, 10)), keras.optimizers.SGD(0.2)]
-    )
+    optimizers = PlayerOptimizers([keras.optimizers.AdamW(0.1), keras.optimizers.SGD(0.2)])
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizers))
     assert [type(one) for one in again.optimizers] == [keras.optimizers.AdamW, keras.optimizers.SGD]
     assert again.get_config() == optimizers.get_config()
