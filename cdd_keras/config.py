@@ -128,7 +128,7 @@ class Config:
     classifier_rate: float = _optimisers(1e-3, "learning rate of the classifier", "(0, 1]")
     clip_norm: float = _optimisers(20.0, "largest norm of generator gradients", "(0, inf)")
     decay_start: float = _optimisers(
-        0.5, "part of the run after which rates fall linearly to 0", "[0, 1]"
+        0.5, "part of the run after which rates fall linearly to 2 %", "[0, 1]"
     )
     ema: float = _optimisers(0.99, "decay of the averaged weights", "[0, 1)")
 
@@ -154,6 +154,12 @@ class Config:
                 "as `attr: eyeglasses` in the configuration file."
             )
         check_domains(self.domains, self.data, self.attr)
+        if self.balanced and self.prior_alignment > 0:
+            raise UsageError(
+                "`balanced` hides how often the source shows each value, which "
+                f"`prior_alignment` {self.prior_alignment} pulls the target to. Set "
+                "`prior_alignment` to 0, or leave `balanced` out."
+            )
 
     def _set(self, name: str, value: Any):
         """Settle a field while the frozen object is being made."""

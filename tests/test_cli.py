@@ -42,7 +42,7 @@ TRAIN = """
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "x.yaml"
-    path.write_text("attr: smiling\nsteps: 10\nbatch_size: 8\nbalanced: true\ncrop: 0.5\n")
+    path.write_text("attr: smiling\nsteps: 10\nbatch_size: 8\nbalanced: true\nprior_alignment: 0\n")
     return str(path)
 
 
@@ -52,7 +52,7 @@ def test_flags_give_settings():
 
 
 def test_flags_win_over_the_file_wherever_it_stands(file):
-    expected = Config(attr="smiling", steps=20, batch_size=8, balanced=True, crop=0.5)
+    expected = Config(attr="smiling", steps=20, batch_size=8, balanced=True, prior_alignment=0.0)
     assert parse("--config", file, "--steps", "20") == expected
     assert parse("--steps", "20", "--config", file) == expected
     assert parse(f"--config={file}", "--steps=20") == expected

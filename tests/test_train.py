@@ -7,7 +7,11 @@ import subprocess
 import sys
 import time
 
+import h5py
+import keras
+import numpy as np
 import pytest
+from tiny import equal
 
 from cdd_keras import checkpoints, cli, train
 from cdd_keras.runs import RunFolder
@@ -91,6 +95,25 @@ def test_a_method_without_generator_reports_no_generation(tmp_path):
     report = json.loads((output / "report.json").read_text())
     assert report["generation"] is None
     assert report["target"]["count"] > 0
+
+
+def test_a_seed_repeats_a_run_and_another_does_not(tmp_path):
+    weights = []
+    for number, seed in enumerate(("0", "0", "1")):
+        # What was drawn before in this process must not matter.
+        keras.utils.set_random_seed(number)
+        output = tmp_path / str(number)
+        small = ("--method", "source_only", "--steps", "1", "--seed", seed)
+        assert call(*small, "--output", str(output)) == 0
+        with h5py.File(checkpoints.path_of(output / "checkpoints", 1)) as file:
+            weights.append([])
+            file.visititems(
+                lambda name, item: (
+                    weights[-1].append(np.array(item)) if isinstance(item, h5py.Dataset) else None
+                )
+            )
+    assert equal(weights[0], weights[1])
+    assert not equal(weights[0], weights[2])
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def _phase(start, config, edits):
 
 
 def _edited(domain):
-    """A quarter of the edits keep the value, a quarter change it, half are translated."""
+    """A domain's edits: the later half of its images with another value, and all translations."""
     own = (domain, domain)
     return (Edit(own, OTHER, (0.5, 1.0)), Edit((other(domain), domain), ANY))
 
