@@ -1,6 +1,8 @@
 """CelebA in its standard layout, unpacked or with the images still zipped."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,13 +31,12 @@ def open_collections(
         UsageError: something is missing (all of it is named) or cannot be parsed.
     """
     folder = data_folder(config, LAYOUT)
-    images, partition = _complete(folder, splits)
-    header, ids, signs = _attribute_table(_find(folder, _ATTRIBUTES))
-    listed = np.array([name in partition for name in ids], bool)
-    ids, signs = ids[listed], signs[listed]
+    images, partition, table = _complete(folder, splits)
+    listed = np.array([name in partition for name in table.ids], bool)
+    ids, signs = table.ids[listed], table.signs[listed]
     columns = {
         name: (binary_attribute(name), (signs[:, i] > 0).astype(np.int32))
-        for i, name in enumerate(header)
+        for i, name in enumerate(table.attributes)
     }
 
     def prepare(name: str) -> np.ndarray:
@@ -70,9 +71,23 @@ def _images(folder: Path) -> FolderImages | ZipImages | None:
     return None if zipped is None else ZipImages(zipped)
 
 
-def _complete(folder: Path, splits: tuple[str, ...]) -> tuple[FolderImages | ZipImages, dict]:
-    """The images and the partition, after checking that nothing of the data is missing."""
-    missing, images, partition = [], None, {}
+class _Table(NamedTuple):
+    """The attribute file: how many rows it announces, and what those that are there say.
+
+    ids: (n,) str. signs: int8 (n, attributes).
+    """
+
+    count: int
+    attributes: list[str]
+    ids: np.ndarray
+    signs: np.ndarray
+
+
+def _complete(
+    folder: Path, splits: tuple[str, ...]
+) -> tuple[FolderImages | ZipImages, dict[str, int], _Table]:
+    """Images, partition and attributes, after checking that nothing of them is missing."""
+    missing, images, table, partition = [], None, None, {}
     try:
         images = _images(folder)
         if images is None:
@@ -82,21 +97,31 @@ def _complete(folder: Path, splits: tuple[str, ...]) -> tuple[FolderImages | Zip
     missing += [name for name in (_ATTRIBUTES, _PARTITION) if _find(folder, name) is None]
     if _PARTITION not in missing:
         partition = _numbers(_find(folder, _PARTITION), range(len(SPLITS)))
-    if images is not None and partition:
-        missing += _missing_images(images.names, partition, splits)
+    if _ATTRIBUTES not in missing:
+        table = _attribute_table(_find(folder, _ATTRIBUTES))
+    wanted = [name for name, number in partition.items() if SPLITS[number] in splits]
+    if images is not None:
+        missing += _absent("images", wanted, images.names)
+    if table is not None:
+        missing += _absent("attribute rows", wanted, table.ids.tolist()) or _cut_off(table)
     if missing:
         raise UsageError(
             f"CelebA in {folder} is incomplete. Missing: {'; '.join(missing)}. Expected {LAYOUT}."
         )
-    return images, partition
+    return images, partition, table
 
 
-def _missing_images(present: set[str], partition: dict, splits: tuple[str, ...]) -> list[str]:
-    wanted = [name for name, number in partition.items() if SPLITS[number] in splits]
-    absent = sorted(set(wanted) - present)
+def _absent(what: str, wanted: list[str], present: Iterable[str]) -> list[str]:
+    absent = sorted(set(wanted).difference(present))
     if not absent:
         return []
-    return [f"{len(absent)} of {len(wanted)} images, such as {', '.join(absent[:3])}"]
+    return [f"{len(absent)} of {len(wanted)} {what}, such as {', '.join(absent[:3])}"]
+
+
+def _cut_off(table: _Table) -> list[str]:
+    """What a download that ended early lacks, should the partition end there too."""
+    lacking = table.count - len(table.ids)
+    return [f"{lacking} of {table.count} attribute rows"] if lacking > 0 else []
 
 
 def _numbers(path: Path, allowed: range | None = None) -> dict[str, int]:
@@ -114,8 +139,7 @@ def _numbers(path: Path, allowed: range | None = None) -> dict[str, int]:
     return numbers
 
 
-def _attribute_table(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """The attributes' names, the images' names (n,) and the signs int8 (n, attributes)."""
+def _attribute_table(path: Path) -> _Table:
     lines = path.read_text().splitlines()
     header = lines[1].split() if len(lines) > 1 else []
     rows = [line.split() for line in lines[2:] if line.strip()]
@@ -126,8 +150,11 @@ def _attribute_table(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
             )
     if not rows:
         raise UsageError(f"{path} lists no image. Expected a count, the names, and a row an image.")
+    count = lines[0].strip()
+    if not count.isdecimal():
+        raise UsageError(f"{path}, line 1: expected the number of images, got {count!r}.")
     signs = np.array([row[1:] for row in rows]).astype(np.int8)
-    return header, np.array([row[0] for row in rows]), signs
+    return _Table(int(count), header, np.array([row[0] for row in rows]), signs)
 
 
 def _people(folder: Path, ids: np.ndarray) -> np.ndarray | None:

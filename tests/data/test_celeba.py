@@ -63,6 +63,34 @@ def test_all_that_is_missing_is_named_at_once(celeba, open_celeba):
     assert message.count("list_eval_partition.txt") == 1
 
 
+def cut(path, lines):
+    path.write_text("\n".join(path.read_text().splitlines()[:lines]) + "\n")
+
+
+def test_half_an_attribute_table_is_named_with_the_rest(celeba, open_celeba):
+    cut(celeba / "list_attr_celeba.txt", 2 + 30)
+    (celeba / "img_align_celeba" / "000002.jpg").unlink()
+    with pytest.raises(UsageError) as caught:
+        open_celeba(celeba)
+    assert (
+        "Missing: 1 of 40 images, such as 000002.jpg; 10 of 40 attribute rows, such as "
+        "000031.jpg, 000032.jpg, 000033.jpg. Expected" in str(caught.value)
+    )
+
+
+def test_the_count_of_attribute_rows_is_compared(celeba, open_celeba):
+    cut(celeba / "list_attr_celeba.txt", 2 + 36)
+    cut(celeba / "list_eval_partition.txt", 36)
+    with pytest.raises(UsageError, match=r"Missing: 4 of 40 attribute rows\. Expected"):
+        open_celeba(celeba)
+    path = celeba / "list_attr_celeba.txt"
+    path.write_text(path.read_text().replace("40\n", "36\n", 1))
+    assert len(open_celeba(celeba).ids) == 36
+    path.write_text(path.read_text().replace("36\n", "many\n", 1))
+    with pytest.raises(UsageError, match=r"line 1: expected the number of images, got 'many'"):
+        open_celeba(celeba)
+
+
 def test_a_folder_of_something_else(tmp_path, open_celeba):
     with pytest.raises(UsageError) as caught:
         open_celeba(tmp_path)
