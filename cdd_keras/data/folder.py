@@ -30,19 +30,30 @@ def open_collections(
     """The images of `data_dir` and, where it is given, those of `target_dir`.
 
     Raises:
-        UsageError: a folder, its labels or an image listed is missing.
+        UsageError: a folder, its labels or an image listed is missing, or one folder lies in the
+            other.
     """
     source = data_folder(config, LAYOUT)
     fraction = config.validation_fraction
     if not config.target_dir:
         return (_labelled(source, preprocessing, fraction),)
     target = existing_folder("target_dir", config.target_dir, "a folder of images")
-    if source.resolve() == target.resolve():
-        raise UsageError(
-            f"`target_dir` is `data_dir`: {target}. Expected other images: no photo may be on "
-            "both sides."
-        )
+    _check_apart(source, target)
     return _labelled(source, preprocessing, fraction), _any(target, preprocessing, fraction)
+
+
+def _check_apart(source: Path, target: Path) -> None:
+    """Refuses folders of which one holds the other: images are looked for below both."""
+    one, other = source.resolve(), target.resolve()
+    if one == other:
+        relation = f"`target_dir` is `data_dir`: {target}"
+    elif one.is_relative_to(other):
+        relation = f"`data_dir` lies in `target_dir`: {source} in {target}"
+    elif other.is_relative_to(one):
+        relation = f"`target_dir` lies in `data_dir`: {target} in {source}"
+    else:
+        return
+    raise UsageError(f"{relation}. Expected other images: no photo may be on both sides.")
 
 
 def _labelled(folder: Path, preprocessing: Preprocessing, fraction: float) -> Collection:

@@ -142,6 +142,27 @@ def test_wrong_target_folders(table, open_folder):
         open_folder(table, target_dir=str(table))
 
 
+def test_a_target_within_the_source_or_around_it(classes, open_folder):
+    inner = classes / "glasses"
+    with pytest.raises(
+        UsageError, match=r"`target_dir` lies in `data_dir`: .*glasses in .*classes"
+    ):
+        open_folder(classes, target_dir=str(inner))
+    with pytest.raises(
+        UsageError, match=r"`data_dir` lies in `target_dir`: .*glasses in .*classes"
+    ):
+        open_folder(inner, target_dir=str(classes))
+    link = classes.parent / "link"
+    link.symlink_to(inner)
+    with pytest.raises(UsageError, match="`target_dir` lies in `data_dir`"):
+        open_folder(classes, target_dir=str(link))
+
+
+def test_neighbours_with_like_names_are_apart(classes, make, open_folder):
+    target = make(classes.parent / "classes-2", ["a.png"], first=100)
+    assert len(open_folder(classes, target_dir=str(target))) == 2
+
+
 def test_unknown_class(classes, configure):
     config = configure(data="folder", data_dir=str(classes), attr="glases")
     with pytest.raises(UsageError, match=r"Did you mean glasses.*class, glasses, plain"):
