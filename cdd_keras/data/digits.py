@@ -14,8 +14,10 @@ from cdd_keras.data.storage import data_folder, file_stamp
 from cdd_keras.errors import UsageError
 
 DIGIT = Attribute("digit", tuple("0123456789"))
-_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
-LAYOUT = "a folder with mnist.npz and usps.npz, each holding " + ", ".join(_ARRAYS)
+LAYOUT = (
+    "a folder with mnist.npz and usps.npz, each holding train_images, train_labels, test_images, "
+    "test_labels"
+)
 
 
 def open_collections(
@@ -23,8 +25,10 @@ def open_collections(
 ) -> tuple[Collection, Collection]:
     """The two sets of digits that `config.domains` names, such as mnist-usps.
 
+    Only the arrays of the splits asked are read; validation is a part of train.
+
     Raises:
-        UsageError: a file is missing or lacks an array.
+        UsageError: a file is missing or lacks such an array.
     """
     folder = data_folder(config, LAYOUT)
     paths = [folder / f"{name}.npz" for name in config.domains.split("-")]
@@ -35,28 +39,39 @@ def open_collections(
             f"`domains` is {config.domains!r}, but {folder} lacks {' and '.join(missing)}. "
             f"Files there: {there}. Expected {LAYOUT}."
         )
-    return tuple(_collection(path, preprocessing, config.validation_fraction) for path in paths)
+    parts = tuple(dict.fromkeys(TEST if split == TEST else TRAIN for split in splits))
+    fraction = config.validation_fraction
+    return tuple(_collection(path, parts, preprocessing, fraction) for path in paths)
 
 
-def _collection(path: Path, preprocessing: Preprocessing, validation_fraction: float) -> Collection:
-    arrays = _load(path)
-    train = len(arrays["train_images"])
-    images = np.concatenate([_rgb(arrays[f"{split}_images"]) for split in (TRAIN, TEST)])
-    labels = np.concatenate([arrays[f"{split}_labels"] for split in (TRAIN, TEST)])
-    splits = np.where(np.arange(len(images)) < train, TRAIN, TEST)
-    ids = np.array([f"{path.stem}-{index:06d}" for index in range(len(images))])
+def _collection(
+    path: Path, parts: tuple[str, ...], preprocessing: Preprocessing, validation_fraction: float
+) -> Collection:
+    arrays = _load(path, parts)
+    images = np.concatenate([_rgb(arrays[f"{part}_images"]) for part in parts])
+    labels = np.concatenate([arrays[f"{part}_labels"] for part in parts])
+    counts = [len(arrays[f"{part}_labels"]) for part in parts]
+    # Numbered within their part: an image is called the same whatever is read beside it.
+    ids = np.array(
+        [
+            f"{path.stem}-{part}-{index:06d}"
+            for part, count in zip(parts, counts, strict=True)
+            for index in range(count)
+        ]
+    )
 
     def read(indices: np.ndarray) -> np.ndarray:
         stamp = [str(path.resolve()), file_stamp(path)]
-        key = fingerprint("digits", stamp, indices.tolist(), preprocessing.get_config())
+        key = fingerprint("digits", stamp, ids[indices].tolist(), preprocessing.get_config())
         return cached_images(
             path.stem, key, len(indices), preprocessing.image_size,
             lambda: (preprocessing.apply(images[block]) for block in blocks(indices)),
         )  # fmt: skip
 
     columns = {DIGIT.name: (DIGIT, labels.astype(np.int32))}
-    name = f"the digits of {path}"
-    return Collection(name, ids, carve(splits, validation_fraction), columns, read)
+    # Their test images are their own, read or not: none is carved from train.
+    splits = carve(np.repeat(parts, counts), validation_fraction, test_fraction=0)
+    return Collection(f"the digits of {path}", ids, splits, columns, read)
 
 
 def _rgb(images: np.ndarray) -> np.ndarray:
@@ -64,31 +79,32 @@ def _rgb(images: np.ndarray) -> np.ndarray:
     return images if images.ndim == 4 else np.repeat(images[..., None], 3, axis=-1)
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
+def _load(path: Path, parts: tuple[str, ...]) -> dict[str, np.ndarray]:
+    names = [f"{part}_{kind}" for part in parts for kind in ("images", "labels")]
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in _ARRAYS if name in stored.files}
+            missing = [name for name in names if name not in stored.files]
+            arrays = {name: stored[name] for name in names if name not in missing}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(f"{path} is damaged: {error}. Expected an .npz file.") from error
-    _check(path, arrays)
+    if missing:
+        raise UsageError(f"{path} lacks {', '.join(missing)}. Expected {LAYOUT}.")
+    _check(path, arrays, parts)
     return arrays
 
 
-def _check(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    missing = [name for name in _ARRAYS if name not in arrays]
-    if missing:
-        raise UsageError(f"{path} lacks {', '.join(missing)}. Expected {LAYOUT}.")
-    shapes = {arrays[f"{split}_images"].shape[1:] for split in (TRAIN, TEST)}
+def _check(path: Path, arrays: dict[str, np.ndarray], parts: tuple[str, ...]) -> None:
+    shapes = {arrays[f"{part}_images"].shape[1:] for part in parts}
     if len(shapes) > 1:
         raise UsageError(f"{path}: train and test images differ in shape: {shapes}.")
-    for split in (TRAIN, TEST):
-        images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
+    for part in parts:
+        images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
         grey = images.ndim == 3
         if images.dtype != np.uint8 or not (grey or (images.ndim == 4 and images.shape[3] == 3)):
             raise UsageError(
-                f"{path}: {split}_images must be uint8 (n, height, width) or (n, height, width, "
+                f"{path}: {part}_images must be uint8 (n, height, width) or (n, height, width, "
                 f"3), got {images.dtype} {images.shape}."
             )
         digits = np.issubdtype(labels.dtype, np.integer) and np.isin(labels, range(10)).all()
         if labels.shape != images.shape[:1] or not digits:
-            raise UsageError(f"{path}: {split}_labels must be a digit 0 to 9 for each image.")
+            raise UsageError(f"{path}: {part}_labels must be a digit 0 to 9 for each image.")

@@ -1,6 +1,7 @@
 """A user's own images: with a table of attributes, or a folder a class."""
 
 import csv
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def open_collections(
 ) -> tuple[Collection, ...]:
     """The images of `data_dir` and, where it is given, those of `target_dir`.
 
+    A table may list images that are not there, but for the splits asked.
+
     Raises:
         UsageError: a folder, its labels or an image listed is missing, or one folder lies in the
             other.
@@ -36,10 +39,13 @@ def open_collections(
     source = data_folder(config, LAYOUT)
     fraction = config.validation_fraction
     if not config.target_dir:
-        return (_labelled(source, preprocessing, fraction),)
+        return (_labelled(source, preprocessing, splits, fraction),)
     target = existing_folder("target_dir", config.target_dir, "a folder of images")
     _check_apart(source, target)
-    return _labelled(source, preprocessing, fraction), _any(target, preprocessing, fraction)
+    return (
+        _labelled(source, preprocessing, splits, fraction),
+        _any(target, preprocessing, splits, fraction),
+    )
 
 
 def _check_apart(source: Path, target: Path) -> None:
@@ -56,20 +62,28 @@ def _check_apart(source: Path, target: Path) -> None:
     raise UsageError(f"{relation}. Expected other images: no photo may be on both sides.")
 
 
-def _labelled(folder: Path, preprocessing: Preprocessing, fraction: float) -> Collection:
-    collection = _any(folder, preprocessing, fraction)
+def _labelled(
+    folder: Path, preprocessing: Preprocessing, splits: tuple[str, ...], fraction: float
+) -> Collection:
+    collection = _any(folder, preprocessing, splits, fraction)
     if not collection.columns:
         raise UsageError(f"{folder} holds images but no labels. Expected {LAYOUT}.")
     return collection
 
 
-def _any(folder: Path, preprocessing: Preprocessing, fraction: float) -> Collection:
+def _any(
+    folder: Path, preprocessing: Preprocessing, splits: tuple[str, ...], fraction: float
+) -> Collection:
     if (folder / TABLE).exists():
-        paths, splits, columns, identities = _from_table(folder)
+        paths, named, columns, identities = _from_table(folder)
     else:
-        paths, splits, columns = _from_folders(folder)
+        paths, named, columns = _from_folders(folder)
         identities = None
-    ids = [str(path.relative_to(folder)) for path in paths]
+    everyone = carve(np.array(named), fraction)
+    # A table may name files elsewhere, by .. or from the root.
+    ids = [os.path.relpath(path, folder) for path in paths]
+    needed = np.flatnonzero(np.isin(everyone, splits))
+    _refuse_missing(folder, [ids[i] for i in needed if not paths[i].is_file()])
 
     def prepare(path: Path) -> np.ndarray:
         return preprocessing.apply(read_image(path)[None])[0]
@@ -81,7 +95,6 @@ def _any(folder: Path, preprocessing: Preprocessing, fraction: float) -> Collect
         size = preprocessing.image_size
         return cached_images("folder", key, len(chosen), size, lambda: in_parallel(prepare, chosen))
 
-    everyone = carve(np.array(splits), fraction)
     return Collection(str(folder), np.array(ids), everyone, columns, read, identities)
 
 
@@ -102,7 +115,7 @@ def _from_table(folder: Path) -> tuple[list[Path], list[str], Columns, np.ndarra
     header, rows = _rows(folder / TABLE)
     cells = {name: [row[i] for row in rows] for i, name in enumerate(header)}
     special = {name.lower(): name for name in header[1:]}
-    paths = _files(folder, cells.pop(header[0]))
+    paths = [folder / name for name in cells.pop(header[0])]
     splits = cells.pop(special.get("split"), [TRAIN] * len(rows))
     identities = cells.pop(special.get("identity"), None)
     unknown = sorted(set(splits) - set(SPLITS))
@@ -130,12 +143,9 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
     return header, [row for _, row in lines[1:]]
 
 
-def _files(folder: Path, names: Sequence[str]) -> list[Path]:
-    paths = [folder / name for name in names]
-    missing = [name for name, path in zip(names, paths, strict=True) if not path.is_file()]
-    if missing:
+def _refuse_missing(folder: Path, names: Sequence[str]) -> None:
+    if names:
         raise UsageError(
-            f"{folder / TABLE} lists {len(missing)} files that are not there, such as "
-            f"{', '.join(missing[:3])}. Names are relative to {folder}."
+            f"{folder / TABLE} lists {len(names)} files that are not there, such as "
+            f"{', '.join(names[:3])}. Names are relative to {folder}."
         )
-    return paths

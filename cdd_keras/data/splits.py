@@ -17,15 +17,17 @@ def permutation(count: int) -> np.ndarray:
     return np.random.default_rng(_SPLIT_SEED).permutation(count)
 
 
-def carve(splits: np.ndarray, validation_fraction: float) -> np.ndarray:
+def carve(
+    splits: np.ndarray, validation_fraction: float, test_fraction: float = _TEST_FRACTION
+) -> np.ndarray:
     """Completes the splits of data that name only some of them.
 
     Args:
-        splits: (n,) str. Without test, one image in six of train becomes test; without
+        splits: (n,) str. Without test, `test_fraction` of train becomes test; without
             validation, `validation_fraction` of what is left of train becomes validation.
     """
     splits = np.array(splits, dtype="<U10")
-    for split, fraction in ((TEST, _TEST_FRACTION), (VALIDATION, validation_fraction)):
+    for split, fraction in ((TEST, test_fraction), (VALIDATION, validation_fraction)):
         # Data that hold only the split asked for (a test folder, say) are left alone.
         train = np.flatnonzero(splits == TRAIN)
         if split not in splits and len(train):

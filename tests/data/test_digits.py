@@ -89,6 +89,36 @@ def test_wrong_arrays_are_named(load, digits, changes, message):
         load()
 
 
+def keep(digits, part):
+    for name, size in (("mnist", 28), ("usps", 16)):
+        kept = {key: value for key, value in arrays(size).items() if key.startswith(part)}
+        np.savez(digits / f"{name}.npz", **kept)
+
+
+@pytest.mark.parametrize(
+    ("part", "splits"), [("test", ("test",)), ("train", ("train", "validation"))]
+)
+def test_arrays_of_splits_not_asked_may_be_absent(load, digits, part, splits):
+    whole = load()
+    keep(digits, part)
+    pair = load(splits)
+    assert list(pair.sets) == [(split, domain) for split in splits for domain in pair.names]
+    for place, images in pair.sets.items():
+        assert (images.images == whole.get(*place).images).all()
+        assert (images.labels == whole.get(*place).labels).all()
+        assert (images.ids == whole.get(*place).ids).all()
+    other = {"test": "train", "train": "test"}[part]
+    with pytest.raises(UsageError, match=f"lacks {other}_images, {other}_labels"):
+        load()
+
+
+def test_parts_read_alone_are_cached_apart(load):
+    train, test = load(("train",)), load(("test",))
+    both = load(("train", "test"))
+    for pair, split in ((train, "train"), (test, "test")):
+        assert (pair.get(split, "source").images == both.get(split, "source").images).all()
+
+
 def test_a_damaged_file_is_named(load, digits):
     (digits / "usps.npz").write_bytes(b"PK nothing")
     with pytest.raises(UsageError, match=r"usps\.npz is damaged"):

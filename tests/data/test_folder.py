@@ -40,9 +40,9 @@ def classes(tmp_path, make):
 
 @pytest.fixture
 def open_folder(configure):
-    def open_it(folder, **fields):
+    def open_it(folder, splits=("train",), **fields):
         config = configure(data="folder", data_dir=str(folder), **fields)
-        return open_collections(config, Preprocessing(16), ("train",))
+        return open_collections(config, Preprocessing(16), splits)
 
     return open_it
 
@@ -127,6 +127,35 @@ def test_labels_of_a_target_are_numbered_as_the_sources(table, tmp_path, make, c
 def test_a_wrong_table(table, open_folder, text, message):
     (table / "attributes.csv").write_text(text)
     with pytest.raises(UsageError, match=message):
+        open_folder(table)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_images_of_splits_not_asked_may_be_absent(table, open_folder, named):
+    if named:
+        lines = (table / "attributes.csv").read_text().splitlines()
+        rows = [f"{line},{'test' if i < 4 else 'train'}" for i, line in enumerate(lines[1:])]
+        (table / "attributes.csv").write_text("\n".join([f"{lines[0]},split", *rows]))
+    (images,) = open_folder(table)
+    test = images.splits == "test"
+    whole = images.read(np.flatnonzero(test))
+    for name in images.ids[~test]:
+        (table / name).unlink()
+    (images,) = open_folder(table, ("test",))
+    assert (images.splits == "test").tolist() == test.tolist()
+    assert (images.read(np.flatnonzero(test)) == whole).all()
+    with pytest.raises(UsageError, match=r"lists [0-9]+ files that are not there"):
+        open_folder(table, ("train", "test"))
+
+
+def test_files_outside_the_folder_of_their_table(table, tmp_path, make, open_folder):
+    make(tmp_path / "elsewhere", ["a.png", "b.png"], first=50)
+    rows = f"../elsewhere/a.png,1\n{tmp_path / 'elsewhere' / 'b.png'},0\n"
+    (table / "attributes.csv").write_text("file,hat\n" + rows)
+    (images,) = open_folder(table)
+    assert images.ids.tolist() == ["../elsewhere/a.png", "../elsewhere/b.png"]
+    (tmp_path / "elsewhere" / "b.png").unlink()
+    with pytest.raises(UsageError, match=r"lists 1 files that are not there, such as \.\./else"):
         open_folder(table)
 
 
