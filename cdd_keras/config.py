@@ -32,6 +32,12 @@ CRITERIA = (
 )
 FACE_DOMAINS = ("sketch-photo", "photo-sketch")
 SPLIT_PREFIX = "without-with:"
+# Where images lie or what they are called, and the data that are found by it.
+PLACES = {
+    "data_dir": ("celeba", "digits", "folder", "tfds"),
+    "target_dir": ("folder",),
+    "tfds_name": ("tfds",),
+}
 
 _experiment = partial(setting, "experiment")
 _data = partial(setting, "data")
@@ -145,6 +151,7 @@ class Config:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             self._set(field.name, check(field, getattr(self, field.name)))
+        check_places(self)
         digits = self.data == "digits"
         self._set("attr", self.attr or ("digit" if digits else ""))
         self._set("domains", self.domains or ("mnist-usps" if digits else "sketch-photo"))
@@ -226,6 +233,21 @@ def _read_text(path: Path) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"configuration file {path} cannot be read: {reason}.") from error
+
+
+def check_places(config: Config):
+    """Check that no setting says where images are that `data` does not read.
+
+    Raises:
+        UsageError: One does; it names both.
+    """
+    for name, kinds in PLACES.items():
+        value = getattr(config, name)
+        if value and config.data not in kinds:
+            raise UsageError(
+                f"`{name}` does not fit data {config.data}: {value!r}. Expected `data` to be "
+                f"{' or '.join(kinds)}, such as --data {kinds[0]}, or no `{name}`."
+            )
 
 
 def check_domains(domains: str, data: str, attr: str):

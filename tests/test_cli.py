@@ -47,8 +47,9 @@ def file(tmp_path):
 
 
 def test_flags_give_settings():
-    config = parse("--attr", "smiling", "--kl-weight", "2e-4", "--data-dir", "x", "--seed=3")
-    assert config == Config(attr="smiling", kl_weight=2e-4, data_dir="x", seed=3)
+    arguments = ("--kl-weight", "2e-4", "--data", "celeba", "--data-dir", "x", "--seed=3")
+    config = parse("--attr", "smiling", *arguments)
+    assert config == Config(attr="smiling", kl_weight=2e-4, data="celeba", data_dir="x", seed=3)
 
 
 def test_flags_win_over_the_file_wherever_it_stands(file):
@@ -93,6 +94,7 @@ def test_booleans(arguments, value):
         (["--attr", "a", "--image-size", "30"], "`--image-size` is out of range: 30."),
         (["--attr", "a", "--method", "unit"], "`--method` is not available: 'unit'."),
         (["--attr", "a", "--data", "digits", "--domains", "sketch-photo"], "does not fit data dig"),
+        (["--attr", "a", "--data-dir", "x"], "`data_dir` does not fit data synthetic: 'x'."),
         (["--batchsize", "3"], "unknown argument '--batchsize'. Did you mean --batch-size?"),
         (["--batch_size=3"], "unknown argument '--batch_size=3'. Did you mean --batch-size?"),
         (["--step", "3"], "unknown argument '--step'. Did you mean --steps?"),

@@ -145,6 +145,23 @@ def test_domains_that_do_not_fit(data, domains, message):
     assert f"`domains` {message}" in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("data", "name", "expected"),
+    [
+        ("synthetic", "data_dir", "celeba or digits or folder or tfds, such as --data celeba"),
+        ("celeba", "target_dir", "folder, such as --data folder"),
+        ("tfds", "target_dir", "folder, such as --data folder"),
+        ("celeba", "tfds_name", "tfds, such as --data tfds"),
+    ],
+)
+def test_places_of_other_data_are_refused(data, name, expected):
+    with pytest.raises(UsageError) as raised:
+        Config(attr="smiling", data=data, **{name: "x"})
+    assert str(raised.value) == (
+        f"`{name}` does not fit data {data}: 'x'. Expected `data` to be {expected}, or no `{name}`."
+    )
+
+
 def test_file_is_read_and_keyword_arguments_win(tmp_path):
     path = write(tmp_path, "attr: smiling\nkl_weight: 2e-4\nsteps: 10\nflip: false\ncrop: null\n")
     config = Config.from_file(path, steps=20)
@@ -226,9 +243,12 @@ def test_replace_checks_anew():
     [
         {},
         {"kl_weight": 1e-5, "crop": 0.85, "train_limit": 2000, "flip": False},
-        {"attr": "no", "output": "2024-01-01", "data_dir": "null"},
-        {"attr": "1e3", "output": "~", "data_dir": "0x1F", "tfds_name": "true"},
-        {"attr": "bärtig: #1", "output": "a\nb ", "data_dir": "'", "target_dir": "x" * 200},
+        {"attr": "no", "output": "2024-01-01", "data": "celeba", "data_dir": "null"},
+        {"attr": "1e3", "output": "~", "data": "tfds", "data_dir": "0x1F", "tfds_name": "true"},
+        {
+            **{"attr": "bärtig: #1", "output": "a\nb ", "domains": "no-yes"},
+            **{"data": "folder", "data_dir": "'", "target_dir": "x" * 200},
+        },
     ],
 )
 def test_yaml_reloads_as_it_was(tmp_path, changes):

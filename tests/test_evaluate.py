@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 
 import numpy as np
@@ -180,7 +181,8 @@ def test_wrong_data_dir(evaluated, run_copy, tmp_path):
     assert (code, out) == (2, "")
     assert err == f"error: `--data-dir` is not a folder: {tmp_path / 'missing'}.\n"
     settings = run_copy / "config.yaml"
-    settings.write_text(settings.read_text().replace("data: folder", "data: synthetic"))
+    drawn = settings.read_text().replace("data: folder", "data: synthetic")
+    settings.write_text(re.sub(r"^data_dir: .*$", "data_dir: null", drawn, flags=re.MULTILINE))
     code, _, err = evaluated("--data-dir", tmp_path, run=run_copy)
     assert code == 2
     assert "its faces are drawn, not read" in err
