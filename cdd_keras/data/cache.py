@@ -5,16 +5,29 @@ import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 
-from cdd_keras.errors import CddError
+from cdd_keras.errors import CddError, UsageError
+from cdd_keras.files import replacing
 
 # Raise when what is stored changes its meaning.
 _VERSION = 1
 _BLOCK = 512
+
+
+class UnreadableImagesError(UsageError):
+    """Files that cannot be read as images, all of those asked for.
+
+    reasons: position among those asked for -> the message, which names the file.
+    """
+
+    def __init__(self, reasons: dict[int, str]):
+        super().__init__(f"{len(reasons)} images cannot be read: {' '.join(reasons.values())}")
+        self.reasons = reasons
 
 
 def cache_dir() -> Path:
@@ -54,16 +67,63 @@ def cached_images(
     return stored
 
 
+def cached_files(
+    name: str, key: str, files: Sequence, size: int, prepare: Callable[..., np.ndarray]
+) -> np.ndarray:
+    """`cached_images` of files that `prepare` reads and resizes one by one.
+
+    Raises:
+        UnreadableImagesError: `prepare` raised a CddError for some. They are noted, so that
+            the next time not all have to be decoded to find them.
+    """
+    note = cache_dir() / f"{name}-{size}px-{key}.unreadable.json"
+    noted = json.loads(note.read_text()) if note.exists() else []
+    # Tried again: a file that could not be opened then may be open to us now.
+    _refuse_unreadable({i: _attempt(prepare, files[i]) for i in noted})
+    try:
+        return cached_images(name, key, len(files), size, lambda: in_parallel(prepare, files))
+    except UnreadableImagesError as error:
+        with replacing(note) as temporary:
+            temporary.write_text(json.dumps(list(error.reasons)))
+        raise
+
+
 def blocks(indices: Sequence) -> Iterable[np.ndarray]:
     """The indices, so many at a time as are worth preparing together."""
     return (indices[start : start + _BLOCK] for start in range(0, len(indices), _BLOCK))
 
 
-def in_parallel(read: Callable[[int], np.ndarray], indices: Sequence) -> Iterable[np.ndarray]:
-    """`read` applied to each index by a pool of threads; blocks of images, in order."""
+def in_parallel(read: Callable[..., np.ndarray], indices: Sequence) -> Iterable[np.ndarray]:
+    """`read` applied to each index by a pool of threads; blocks of images, in order.
+
+    Raises:
+        UnreadableImagesError: at the end, of all for which `read` raised a CddError.
+    """
+    failures = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for block in blocks(indices):
-            yield np.stack(list(pool.map(read, block)))
+        for number, block in enumerate(blocks(indices)):
+            results = list(pool.map(partial(_attempt, read), block))
+            failures |= {
+                number * _BLOCK + i: result
+                for i, result in enumerate(results)
+                if isinstance(result, CddError)
+            }
+            if not failures:
+                yield np.stack(results)
+    _refuse_unreadable(failures)
+
+
+def _attempt(read: Callable[..., np.ndarray], index) -> np.ndarray | CddError:
+    try:
+        return read(index)
+    except CddError as error:
+        return error
+
+
+def _refuse_unreadable(results: dict[int, np.ndarray | CddError]) -> None:
+    reasons = {i: str(result) for i, result in results.items() if isinstance(result, CddError)}
+    if reasons:
+        raise UnreadableImagesError(reasons)
 
 
 def _open(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:

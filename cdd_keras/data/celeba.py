@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cdd_keras.data.attributes import binary_attribute
-from cdd_keras.data.cache import cached_images, fingerprint, in_parallel
+from cdd_keras.data.cache import cached_files, fingerprint
 from cdd_keras.data.preprocessing import Preprocessing
 from cdd_keras.data.sets import SPLITS, Collection
 from cdd_keras.data.storage import FolderImages, ZipImages, data_folder
@@ -45,8 +45,7 @@ def open_collections(
     def read(indices: np.ndarray) -> np.ndarray:
         names = ids[indices].tolist()
         key = fingerprint("celeba", images.stamps(names), preprocessing.get_config())
-        size = preprocessing.image_size
-        return cached_images("celeba", key, len(names), size, lambda: in_parallel(prepare, names))
+        return cached_files("celeba", key, names, preprocessing.image_size, prepare)
 
     everyone = np.array([SPLITS[partition[name]] for name in ids], "<U10")
     people = _people(folder, ids)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cdd_keras.data.cache import cached_images, fingerprint, in_parallel
+from cdd_keras.data.cache import cached_files, fingerprint
 from cdd_keras.data.images import find_images, read_image
 from cdd_keras.data.labels import Columns, class_columns, column
 from cdd_keras.data.preprocessing import Preprocessing
@@ -92,8 +92,7 @@ def _any(
         chosen = [paths[i] for i in indices]
         stamps = [[ids[i], file_stamp(paths[i])] for i in indices]
         key = fingerprint("folder", str(folder.resolve()), stamps, preprocessing.get_config())
-        size = preprocessing.image_size
-        return cached_images("folder", key, len(chosen), size, lambda: in_parallel(prepare, chosen))
+        return cached_files("folder", key, chosen, preprocessing.image_size, prepare)
 
     return Collection(str(folder), np.array(ids), everyone, columns, read, identities)
 

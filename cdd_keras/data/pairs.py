@@ -1,12 +1,13 @@
 """From a configuration to the two domains of a run."""
 
 import hashlib
+import logging
 from importlib import import_module
 
 import numpy as np
 
 from cdd_keras.data.attributes import Attribute, kebab, match_attribute
-from cdd_keras.data.cache import cached_images, fingerprint
+from cdd_keras.data.cache import UnreadableImagesError, cached_images, fingerprint
 from cdd_keras.data.preprocessing import preprocessing_for
 from cdd_keras.data.sets import SPLITS, TEST, TRAIN, Collection, DomainPair, ImageSet
 from cdd_keras.data.sketch import sketch_blocks
@@ -19,6 +20,8 @@ _SKETCH, _PHOTO = "sketch", "photo"
 _SKETCH_PAIRS = (f"{_SKETCH}-{_PHOTO}", f"{_PHOTO}-{_SKETCH}")
 _WITHOUT_WITH = "without-with:"
 
+_log = logging.getLogger(__name__)
+
 Members = dict[tuple[str, str], tuple[Collection, np.ndarray]]
 
 
@@ -27,14 +30,16 @@ def load_pair(config, splits: tuple[str, ...] = SPLITS) -> DomainPair:
 
     In training and validation no photo is on both sides, nor, where persons are known, a
     person; nor is a person in two splits. The test images of a sketch pair are shown in
-    both domains: nothing is learnt from them, and halving would double the variance.
+    both domains: nothing is learnt from them, and halving would double the variance. Images
+    that cannot be read are named on stderr (by logging), counted and skipped.
 
     Args:
         config: the data fields of `Config`.
         splits: which of train, validation and test; data for the others may be absent.
 
     Raises:
-        UsageError: the data are missing or do not fit `attr`, `domains` or `image_size`.
+        UsageError: the data are missing, cannot be read at all, or do not fit `attr`,
+            `domains` or `image_size`.
     """
     preprocessing = preprocessing_for(config)
     source = import_module(f"cdd_keras.data.{_known(config.data)}")
@@ -47,9 +52,14 @@ def load_pair(config, splits: tuple[str, ...] = SPLITS) -> DomainPair:
         for domain, member in _sides(config, collections, split).items()
     }
     _check(members, names, attribute, labels)
+    images, members = _read(members)
+    # Again, for what is left.
+    _check(members, names, attribute, labels)
     shades = {name: _shade(config, name, len(collections)) for name in names.values()}
     sets = {
-        place: _image_set(member, shades[names[place[1]]], _labels(member[0], config, attribute))
+        place: _image_set(
+            images[place], member, shades[names[place[1]]], _labels(member[0], config, attribute)
+        )
         for place, member in members.items()
     }
     return DomainPair(attribute, names, sets)
@@ -136,7 +146,7 @@ def _check(members: Members, names: dict, attribute: Attribute, labels: np.ndarr
         if not len(indices):
             raise UsageError(
                 f"The {split} split of the {domain} domain ({names[domain]}) is empty in "
-                f"{collection.name}. Expected at least one image."
+                f"{collection.name}. Expected at least one image that can be read."
             )
     if (TRAIN, SOURCE) in members:
         found = np.unique(labels[members[TRAIN, SOURCE][1]])
@@ -145,6 +155,33 @@ def _check(members: Members, names: dict, attribute: Attribute, labels: np.ndarr
                 f"All {len(members[TRAIN, SOURCE][1])} source training images have the same "
                 f"{attribute.name}: {attribute.values[found[0]]}. Expected at least two values."
             )
+
+
+def _read(members: Members) -> tuple[dict[tuple[str, str], np.ndarray | None], Members]:
+    """The images that can be read, None where there are none, and the members they are."""
+    images, left, unreadable = {}, {}, {}
+    for place, (collection, indices) in members.items():
+        images[place], kept, reasons = _read_readable(collection, indices)
+        left[place] = collection, kept
+        # Test images may be in both domains: each is told once.
+        unreadable |= dict.fromkeys(reasons)
+    for reason in unreadable:
+        _log.warning("skipped: %s", reason)
+    if unreadable:
+        _log.warning("skipped in all: %d", len(unreadable))
+    return images, left
+
+
+def _read_readable(collection: Collection, indices: np.ndarray):
+    """Images, their indices, and why the others cannot be read."""
+    reasons = []
+    while len(indices):
+        try:
+            return collection.read(indices), indices, reasons
+        except UnreadableImagesError as error:
+            reasons += error.reasons.values()
+            indices = np.delete(indices, list(error.reasons))
+    return None, indices, reasons
 
 
 def _labels(collection: Collection, config, attribute: Attribute) -> np.ndarray | None:
@@ -167,9 +204,10 @@ def _shade(config, name: str, collections: int) -> float | None:
     return config.sketch_shade if config.sketch_style == "shaded" else 0.0
 
 
-def _image_set(member, shade: float | None, labels: np.ndarray | None) -> ImageSet:
+def _image_set(
+    images: np.ndarray, member, shade: float | None, labels: np.ndarray | None
+) -> ImageSet:
     collection, indices = member
-    images = collection.read(indices)
     if shade is not None:
         images = _sketched(images, shade)
     return ImageSet(images, None if labels is None else labels[indices], collection.ids[indices])

@@ -51,7 +51,8 @@ class Collection:
 
     name: for messages. ids: (n,) str. splits: (n,) str, one of SPLITS.
     columns: attribute name -> (attribute, int32 labels (n,)); empty if unlabelled.
-    read: indices (k,) -> uint8 (k, size, size, 3). identities: (n,) the person, if known.
+    read: indices (k,) -> uint8 (k, size, size, 3); may raise UnreadableImagesError.
+    identities: (n,) the person, if known.
     """
 
     name: str

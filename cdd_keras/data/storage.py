@@ -1,12 +1,23 @@
 """Image files in a folder or an unopened zip, addressed by name."""
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
-from cdd_keras.data.images import decode_image
-from cdd_keras.errors import UsageError
+from cdd_keras.data.images import decode_image, read_image
+from cdd_keras.errors import CddError, UsageError
+
+# What zipfile raises on a member that is damaged, encrypted or packed by other means.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 def data_folder(config, hint: str) -> Path:
@@ -30,15 +41,17 @@ def existing_folder(field: str, path: str, hint: str) -> Path:
 
 
 class FolderImages:
-    """The files of one folder; `names` are relative to it."""
+    """The files of one folder; `names` are relative to it.
+
+    Reading one that is no image raises a CddError that names it.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.names = {path.name for path in folder.iterdir()}
 
     def read(self, name: str) -> np.ndarray:
-        path = self.folder / name
-        return decode_image(path.read_bytes(), str(path))
+        return read_image(self.folder / name)
 
     def stamps(self, names: list[str]) -> list:
         """What changes when one of the files does."""
@@ -47,6 +60,8 @@ class FolderImages:
 
 class ZipImages:
     """The files of a zip, by their last name whatever folder they are in.
+
+    Reading one that is damaged or no image raises a CddError that names it.
 
     Raises:
         UsageError: the zip is damaged or incomplete.
@@ -65,7 +80,12 @@ class ZipImages:
         self.names = set(self._members)
 
     def read(self, name: str) -> np.ndarray:
-        return decode_image(self._zip.read(self._members[name]), f"{self.path}/{name}")
+        shown = f"{self.path}/{name}"
+        try:
+            data = self._zip.read(self._members[name])
+        except _DAMAGED as error:
+            raise CddError(f"{shown} is damaged: {error}.") from error
+        return decode_image(data, shown)
 
     def stamps(self, names: list[str]) -> list:
         return [str(self.path.resolve()), file_stamp(self.path), names]

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from cdd_keras.data.cache import cached_images, fingerprint, in_parallel
+from cdd_keras.data.cache import (
+    UnreadableImagesError,
+    cached_files,
+    cached_images,
+    fingerprint,
+    in_parallel,
+)
 from cdd_keras.errors import CddError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), np.uint8)
@@ -62,3 +68,37 @@ def test_fingerprints_tell_parts_apart():
 def test_parallel_reading_keeps_the_order():
     read = in_parallel(lambda i: np.full((2,), i), list(range(1000)))
     assert (np.concatenate(list(read))[:, 0] == np.arange(1000)).all()
+
+
+def reader(unreadable, tried):
+    """Gives the image a number stands for; fails for some, and lists those it was asked for."""
+
+    def read(number):
+        tried.append(number)
+        if number in unreadable:
+            raise CddError(f"{number} is damaged.")
+        return np.full((4, 4, 3), number % 256, np.uint8)
+
+    return read
+
+
+def test_all_that_cannot_be_read_are_named():
+    with pytest.raises(UnreadableImagesError, match=r"2 images cannot be read: 3 is .* 700 is"):
+        list(in_parallel(reader({3, 700}, []), range(1000)))
+    with pytest.raises(UnreadableImagesError) as caught:
+        list(in_parallel(reader({3, 700}, []), range(2, 1000)))
+    assert caught.value.reasons == {1: "3 is damaged.", 698: "700 is damaged."}
+    assert caught.value.exit_code == 2
+
+
+def test_what_cannot_be_read_is_found_once():
+    tried = []
+    for expected in (range(6), [2]):
+        with pytest.raises(UnreadableImagesError) as caught:
+            cached_files("x", "key", range(6), 4, reader({2}, tried))
+        assert list(caught.value.reasons) == [2]
+        assert sorted(tried) == list(expected)
+        tried.clear()
+    # Mended without a change to the file, by a permission for example.
+    images = cached_files("x", "key", range(6), 4, reader(set(), tried))
+    assert images[:, 0, 0, 0].tolist() == list(range(6))

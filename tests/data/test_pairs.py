@@ -1,4 +1,8 @@
 import dataclasses
+import shutil
+import subprocess
+import sys
+import zipfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -106,6 +110,72 @@ def test_the_second_time_nothing_is_decoded(load, celeba, monkeypatch):
     second = load()
     for place, images in first.sets.items():
         assert (second.get(*place).images == images.images).all()
+
+
+def spoil(celeba, *numbers):
+    for number in numbers:
+        (celeba / "img_align_celeba" / f"{number:06d}.jpg").write_bytes(b"nothing")
+
+
+def test_images_that_cannot_be_read_are_skipped(load, celeba, caplog):
+    whole = load()
+    spoil(celeba, 4, 40)
+    for _ in range(2):
+        caplog.clear()
+        pair = load()
+        assert [record.getMessage() for record in caplog.records] == [
+            f"skipped: {celeba}/img_align_celeba/{number:06d}.jpg is not an image "
+            "(JPEG, PNG, WebP, GIF or BMP)."
+            for number in (4, 40)
+        ] + ["skipped in all: 2"]
+        for place, images in pair.sets.items():
+            kept = ~np.isin(whole.get(*place).ids, ["000004.jpg", "000040.jpg"])
+            assert (images.ids == whole.get(*place).ids[kept]).all()
+            assert (images.labels == whole.get(*place).labels[kept]).all()
+            assert (images.images == whole.get(*place).images[kept]).all()
+    assert sum(len(images) for images in pair.sets.values()) == 40 + 8 - 1 - 2
+
+
+def test_images_in_a_damaged_part_of_a_zip_are_skipped(load, celeba, caplog):
+    with zipfile.ZipFile(celeba / "img_align_celeba.zip", "w") as archive:
+        for path in sorted((celeba / "img_align_celeba").iterdir()):
+            archive.write(path, path.name)
+        offset = archive.getinfo("000040.jpg").header_offset
+    shutil.rmtree(celeba / "img_align_celeba")
+    with (celeba / "img_align_celeba.zip").open("r+b") as file:
+        file.seek(offset + 200)
+        file.write(bytes(50))
+    assert len(load(("test",)).get("test", "target")) == 7
+    assert "img_align_celeba.zip/000040.jpg is damaged" in caplog.text
+
+
+def test_a_split_of_which_nothing_can_be_read(load, celeba):
+    spoil(celeba, *range(33, 41))
+    with pytest.raises(UsageError, match=r"test split of the source domain .* is empty"):
+        load()
+
+
+def test_values_of_which_nothing_can_be_read(load, celeba):
+    spoil(celeba, *range(1, 25, 2))
+    with pytest.raises(UsageError, match="have the same Smiling: no-smiling"):
+        load()
+
+
+def test_what_is_skipped_is_told_on_stderr(celeba):
+    spoil(celeba, 33)
+    program = (
+        "from cdd_keras import cli; cli.load_tensorflow()\n"
+        "from cdd_keras.config import Config; from cdd_keras.data import load_pair\n"
+        f"load_pair(Config(attr='smiling', data='celeba', data_dir={str(celeba)!r}), ('test',))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout) == (0, "")
+    first, last = result.stderr.splitlines()
+    assert first.startswith("skipped: ")
+    assert "000033.jpg is not an image" in first
+    assert last == "skipped in all: 1"
 
 
 @pytest.mark.parametrize(
