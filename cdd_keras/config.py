@@ -66,7 +66,7 @@ class Config:
     domains: str = _experiment(
         "",
         "source and target: sketch-photo, photo-sketch, without-with:ATTR or A-B such as "
-        "mnist-usps; sketch-photo by default, mnist-usps for digits",
+        "mnist-usps; sketch-photo by default, mnist-usps for digits, none with target_dir",
     )
     method: str = _experiment("cdd", "what is trained", choices=METHODS)
     seed: int = _experiment(0, "seed of everything random", "[0, 2147483647]")
@@ -152,6 +152,11 @@ class Config:
         for field in dataclasses.fields(self):
             self._set(field.name, check(field, getattr(self, field.name)))
         check_places(self)
+        if self.target_dir and not self.domains:
+            raise UsageError(
+                "`domains` is required with `target_dir`: what the images of `data_dir` and of "
+                "`target_dir` are called, such as --domains faces-photos."
+            )
         digits = self.data == "digits"
         self._set("attr", self.attr or ("digit" if digits else ""))
         self._set("domains", self.domains or ("mnist-usps" if digits else "sketch-photo"))

@@ -33,6 +33,14 @@ def test_digits_have_their_own_attribute_and_domains():
     assert (config.attr, config.domains) == ("digit", "mnist-usps")
 
 
+def test_two_folders_are_named_by_the_user():
+    folders = {"attr": "smiling", "data": "folder", "data_dir": "a", "target_dir": "b"}
+    with pytest.raises(UsageError, match=r"`domains` is required with `target_dir`: .*--domains "):
+        Config(**folders)
+    # Sketches of one's own, say.
+    assert Config(**folders, domains="sketch-photo").domains == "sketch-photo"
+
+
 def test_configuration_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Config(attr="smiling").steps = 3

@@ -41,7 +41,8 @@ def classes(tmp_path, make):
 @pytest.fixture
 def open_folder(configure):
     def open_it(folder, splits=("train",), **fields):
-        config = configure(data="folder", data_dir=str(folder), **fields)
+        names = {"domains": "a-b"} if "target_dir" in fields else {}
+        config = configure(data="folder", data_dir=str(folder), **names, **fields)
         return open_collections(config, Preprocessing(16), splits)
 
     return open_it

@@ -206,6 +206,7 @@ def test_an_empty_split_is_named(load, celeba):
 
 
 def test_two_sets_of_names_for_one_set_of_digits(configure, tmp_path):
-    config = configure(data="folder", data_dir=str(tmp_path), target_dir=str(tmp_path / "x"))
+    folders = {"data_dir": str(tmp_path), "target_dir": str(tmp_path / "x")}
+    config = configure(data="folder", domains="a-b", **folders)
     with pytest.raises(UsageError, match="`target_dir` does not exist"):
         load_pair(config)
