@@ -66,6 +66,6 @@ def resume(model, folder: Path, evaluated, warn) -> int:
 def prune(folder: Path, kept: int, needed: set[int]) -> None:
     """Deletes all but the newest `kept` and those of the `needed` steps."""
     found = steps(folder)
-    for step in found[: len(found) - kept]:
+    for step in found[: max(0, len(found) - kept)]:
         if step not in needed:
             path_of(folder, step).unlink(missing_ok=True)

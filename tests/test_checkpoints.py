@@ -60,3 +60,10 @@ def test_pruning_keeps_the_newest_and_the_needed(model, tmp_path):
         save_at(model, tmp_path, step)
     checkpoints.prune(tmp_path, kept=2, needed={1})
     assert checkpoints.steps(tmp_path) == [1, 3, 4]
+
+
+def test_pruning_fewer_than_are_kept_deletes_nothing(tmp_path):
+    for step in (1, 2):
+        checkpoints.path_of(tmp_path, step).touch()
+    checkpoints.prune(tmp_path, kept=3, needed=set())
+    assert checkpoints.steps(tmp_path) == [1, 2]
