@@ -200,11 +200,21 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    """The commit of the source tree this runs from, if it is one."""
-    result = subprocess.run(
-        ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return result.stdout.strip() or None
+    """The commit of the source tree this runs from, if it is one.
+
+    A package installed inside another project's tree has no commit: that of the project says
+    nothing about it.
+    """
+    root = Path(__file__).resolve().parents[1]
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "--show-toplevel", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        # Without git, outside any tree, or before its first commit.
+        return None
+    top, commit = result.stdout.splitlines()
+    return commit if Path(top).resolve() == root else None

@@ -1,9 +1,12 @@
 """The run folder: prepared, refused, read back."""
 
 import json
+import shutil
+import subprocess
 
 import pytest
 
+from cdd_keras import runs
 from cdd_keras.config import Config
 from cdd_keras.errors import CddError, UsageError
 from cdd_keras.runs import RunFolder, evaluations, prepare_run
@@ -20,6 +23,33 @@ def test_a_prepared_run_reloads_as_it_was_configured(config):
     environment = json.loads((folder.path / "environment.json").read_text())
     assert environment["packages"]["keras"]
     assert environment["machine"]["cores"] >= 1
+
+
+def test_a_machine_without_git_trains_too(config, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    folder = prepare_run(config, resume=False, overwrite=False)
+    assert json.loads((folder.path / "environment.json").read_text())["commit"] is None
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="makes a git repository")
+def test_the_commit_is_that_of_the_packages_own_tree(config, monkeypatch, tmp_path):
+    def git(*arguments):
+        command = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.example"]
+        return subprocess.run([*command, *arguments], capture_output=True, text=True, check=True)
+
+    def commit_of(package):
+        monkeypatch.setattr(runs, "__file__", str(package / "runs.py"))
+        folder = prepare_run(config, resume=False, overwrite=True)
+        return json.loads((folder.path / "environment.json").read_text())["commit"]
+
+    own, installed = tmp_path / "cdd_keras", tmp_path / "venv" / "site-packages" / "cdd_keras"
+    for package in (own, installed):
+        package.mkdir(parents=True)
+    git("init")
+    assert commit_of(own) is None
+    git("commit", "--allow-empty", "--message", "first")
+    assert commit_of(own) == git("rev-parse", "HEAD").stdout.strip()
+    assert commit_of(installed) is None
 
 
 def test_the_default_folder_names_attribute_and_method(monkeypatch, tmp_path):
