@@ -52,8 +52,13 @@ class Progress(keras.callbacks.Callback):
             print(f"step {self.done}/{self.steps}  {text}", file=sys.stderr, flush=True)
 
     def on_train_end(self, logs=None):
+        self.close()
+
+    def close(self):
+        """Gives the terminal back its cursor; Keras tells no callback of a `fit` that raises."""
         if self._bar is not None:
             self._bar[0].stop()
+            self._bar = None
 
     def say(self, message):
         """A line of its own, above the bar where there is one."""

@@ -63,18 +63,21 @@ def fit(model, pair, config, folder, say):
     progress = Progress(config.steps, start, 2 * config.batch_size)
     # Keras's epochs are the times between two evaluations here.
     interval = max(1, round(config.evaluate_every * config.steps))
-    model.fit(
-        batches,
-        epochs=math.ceil(config.steps / interval),
-        initial_epoch=math.ceil(start / interval),
-        steps_per_epoch=interval,
-        callbacks=[
-            DecayRates(config),
-            KeepRun(folder, pair, config, rows, progress.say),
-            progress,
-        ],
-        verbose=0,
-    )
+    try:
+        model.fit(
+            batches,
+            epochs=math.ceil(config.steps / interval),
+            initial_epoch=math.ceil(start / interval),
+            steps_per_epoch=interval,
+            callbacks=[
+                DecayRates(config),
+                KeepRun(folder, pair, config, rows, progress.say),
+                progress,
+            ],
+            verbose=0,
+        )
+    finally:
+        progress.close()
 
 
 def report_run(model, pair, config, folder, say):
