@@ -131,15 +131,15 @@ def prepare_run(config: Config, resume: bool, overwrite: bool) -> RunFolder:
     """The run folder of a training about to start.
 
     Raises:
-        UsageError: it is not empty and neither `resume` nor `overwrite` is asked, or the run
-            to resume has another configuration; the fields are named.
+        UsageError: it is not empty and neither `resume` nor `overwrite` is asked, or what is to
+            be resumed is no run or has another configuration; the fields are named.
     """
     default = f"runs/{config.attr}-{config.method}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder = RunFolder(Path(config.output or default))
     if folder.path.exists() and not folder.path.is_dir():
         raise UsageError(f"`output` is a file: {folder.path}. Expected a folder.")
     if folder.path.is_dir() and any(folder.path.iterdir()):
-        if resume and folder.config.is_file():
+        if resume:
             _check_same(folder, config)
             return folder
         if overwrite:

@@ -46,7 +46,7 @@ def _train(config, parsed):
     cli.load_tensorflow()
     from cdd_keras.training import train
 
-    report = train(config, folder, _say)
+    report = train(config, folder, _say, parsed.resume)
     print(table(report))
     _say(f"report: {folder.report}  pictures: {folder.samples}")
     return 0

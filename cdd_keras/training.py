@@ -19,13 +19,14 @@ from cdd_keras.progress import Progress
 from cdd_keras.runs import evaluations
 
 
-def train(config, folder, say):
-    """Trains, evaluates and reports; goes on from the newest checkpoint in `folder`.
+def train(config, folder, say, resume=False):
+    """Trains, evaluates and reports.
 
     Args:
         config: the `Config`.
         folder: a prepared `RunFolder`.
         say: called with a line for the person watching, before and after training.
+        resume: go on from the newest checkpoint in `folder`, from step 0 if there is none.
 
     Returns:
         What report.json holds.
@@ -37,20 +38,23 @@ def train(config, folder, say):
     keras.utils.set_random_seed(config.seed)
     model = CrossDomainModel(config, pair.attribute.classes)
     model.compile()
-    fit(model, pair, config, folder, say)
+    start = 0
+    if resume:
+        evaluated = {row["step"] for row in folder.read_rows()}
+        start = checkpoints.resume(model, folder.checkpoints, evaluated, say)
+        say(f"resumed at step {start}")
+    fit(model, pair, config, folder, start)
     report = report_run(model, pair, config, folder, say)
     write_json(folder.report, report)
     return report
 
 
-def fit(model, pair, config, folder, say):
-    """Trains a compiled model to the end of its run, keeping evaluations and checkpoints."""
-    rows = folder.read_rows()
-    evaluated = {row["step"] for row in rows}
-    start = checkpoints.resume(model, folder.checkpoints, evaluated, say)
-    if start or checkpoints.steps(folder.checkpoints):
-        say(f"resumed at step {start}")
-    rows = [row for row in rows if row["step"] <= start]
+def fit(model, pair, config, folder, start):
+    """Trains a compiled model from a step to the end of its run.
+
+    Evaluations and checkpoints are kept in `folder`; rows of it from after `start` are dropped.
+    """
+    rows = [row for row in folder.read_rows() if row["step"] <= start]
     batches = training_batches(
         pair.get("train", SOURCE),
         pair.get("train", TARGET),

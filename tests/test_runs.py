@@ -89,6 +89,13 @@ def test_resume_starts_anew_where_there_is_nothing(config):
     assert prepare_run(config, resume=True, overwrite=False).config.is_file()
 
 
+def test_resume_of_what_is_no_run_says_so(config, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match=r"not a run folder: it has no config\.yaml"):
+        prepare_run(config, resume=True, overwrite=False)
+
+
 def test_resume_refuses_another_configuration_and_names_the_fields(config):
     prepare_run(config, resume=False, overwrite=False)
     with pytest.raises(UsageError, match="`steps` 5 -> 9"):
