@@ -127,31 +127,41 @@ class RunFolder:
         )
 
 
-def prepare_run(config: Config, resume: bool, overwrite: bool) -> RunFolder:
-    """The run folder of a training about to start.
+def choose_folder(config: Config, resume: bool, overwrite: bool) -> RunFolder:
+    """The run folder of a training about to start; nothing is written or deleted yet.
 
     Raises:
         UsageError: it is not empty and neither `resume` nor `overwrite` is asked, or what is to
             be resumed is no run or has another configuration; the fields are named.
+        CddError: it cannot be written.
     """
     default = f"runs/{config.attr}-{config.method}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder = RunFolder(Path(config.output or default))
     if folder.path.exists() and not folder.path.is_dir():
         raise UsageError(f"`output` is a file: {folder.path}. Expected a folder.")
-    if folder.path.is_dir() and any(folder.path.iterdir()):
-        if resume:
-            _check_same(folder, config)
-            return folder
-        if overwrite:
-            # What is overwritten must have been a run: a mistyped path is not to be emptied.
-            folder.read_config()
-            shutil.rmtree(folder.path)
-        else:
-            raise UsageError(
-                f"`output` is not empty: {folder.path}. "
-                "Add --resume to go on with it, --overwrite to replace it, or name another folder."
-            )
+    if _is_filled(folder):
+        _check_use(folder, config, resume, overwrite)
+    place = next(one for one in (folder.path, *folder.path.absolute().parents) if one.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise CddError(f"{folder.path} cannot be written: {place} is no folder to write to.")
+    return folder
+
+
+def prepare_run(config: Config, resume: bool, overwrite: bool) -> RunFolder:
+    """The run folder, emptied if it is overwritten, with configuration and environment.
+
+    To be called when nothing that may be wrong with the data can stop the training any more: an
+    old run is lost here, and a new folder is one that only `resume` goes on with.
+
+    Raises:
+        UsageError, CddError: as `choose_folder`.
+    """
+    folder = choose_folder(config, resume, overwrite)
+    if resume and _is_filled(folder):
+        return folder
     try:
+        if _is_filled(folder):
+            shutil.rmtree(folder.path)
         folder.path.mkdir(parents=True, exist_ok=True)
         write_text(folder.config, config.replace(output=str(folder.path)).to_yaml())
         folder.write_environment()
@@ -170,6 +180,24 @@ def evaluations(rows: list[dict]) -> list[Evaluation]:
         )
         for row in rows
     ]
+
+
+def _is_filled(folder: RunFolder) -> bool:
+    return folder.path.is_dir() and any(folder.path.iterdir())
+
+
+def _check_use(folder: RunFolder, config: Config, resume: bool, overwrite: bool) -> None:
+    """Checks that a folder with something in it may be gone on with or replaced."""
+    if resume:
+        _check_same(folder, config)
+    elif overwrite:
+        # What is overwritten must have been a run: a mistyped path is not to be emptied.
+        folder.read_config()
+    else:
+        raise UsageError(
+            f"`output` is not empty: {folder.path}. "
+            "Add --resume to go on with it, --overwrite to replace it, or name another folder."
+        )
 
 
 def _check_same(folder: RunFolder, config: Config) -> None:

@@ -35,18 +35,22 @@ def run(arguments):
 
 
 def _train(config, parsed):
-    from cdd_keras.runs import prepare_run
+    from cdd_keras.runs import choose_folder, prepare_run
 
-    folder = prepare_run(config, parsed.resume, parsed.overwrite)
+    folder = choose_folder(config, parsed.resume, parsed.overwrite)
     if parsed.resume and folder.report.is_file():
         _say(f"{folder.path} is finished; its report is {folder.report}")
         print(table(json.loads(folder.report.read_text())))
         return 0
-    _say(f"run folder: {folder.path}")
     cli.load_tensorflow()
+    from cdd_keras.data import load_pair
     from cdd_keras.training import train
 
-    report = train(config, folder, _say, parsed.resume)
+    # Data that are wrong leave no folder behind, and an old run as it was.
+    pair = load_pair(config)
+    folder = prepare_run(config, parsed.resume, parsed.overwrite)
+    _say(f"run folder: {folder.path}")
+    report = train(config, pair, folder, _say, parsed.resume)
     print(table(report))
     _say(f"report: {folder.report}  pictures: {folder.samples}")
     return 0

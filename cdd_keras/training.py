@@ -6,7 +6,7 @@ import keras
 
 from cdd_keras import checkpoints
 from cdd_keras.callbacks import DecayRates, KeepRun
-from cdd_keras.data import load_pair, training_batches
+from cdd_keras.data import training_batches
 from cdd_keras.domains import SOURCE, TARGET
 from cdd_keras.evaluation import generation_report, select
 from cdd_keras.files import write_json
@@ -19,11 +19,12 @@ from cdd_keras.progress import Progress
 from cdd_keras.runs import evaluations
 
 
-def train(config, folder, say, resume=False):
+def train(config, pair, folder, say, resume=False):
     """Trains, evaluates and reports.
 
     Args:
         config: the `Config`.
+        pair: the `DomainPair` that `load_pair` gives for it.
         folder: a prepared `RunFolder`.
         say: called with a line for the person watching, before and after training.
         resume: go on from the newest checkpoint in `folder`, from step 0 if there is none.
@@ -31,7 +32,6 @@ def train(config, folder, say, resume=False):
     Returns:
         What report.json holds.
     """
-    pair = load_pair(config)
     folder.write_labels(pair)
     use_precision(config.precision)
     # Initial weights are Keras's own draws; what is drawn in training is keyed by seed and step.

@@ -9,7 +9,7 @@ import pytest
 from cdd_keras import runs
 from cdd_keras.config import Config
 from cdd_keras.errors import CddError, UsageError
-from cdd_keras.runs import RunFolder, evaluations, prepare_run
+from cdd_keras.runs import RunFolder, choose_folder, evaluations, prepare_run
 
 
 @pytest.fixture
@@ -83,6 +83,13 @@ def test_a_file_as_output_is_refused(config, tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(UsageError, match="is a file"):
         prepare_run(config, resume=False, overwrite=False)
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_loaded(config, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CddError, match="cannot be written"):
+        choose_folder(config.replace(output=str(tmp_path / "file" / "run")), False, False)
+    assert not choose_folder(config, resume=False, overwrite=False).path.exists()
 
 
 def test_resume_starts_anew_where_there_is_nothing(config):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tiny import equal
 
-from cdd_keras import checkpoints, cli, train
+from cdd_keras import checkpoints, cli, data, train
 from cdd_keras.runs import RunFolder
 
 SMALL = [
@@ -84,6 +84,26 @@ def test_an_existing_folder_is_refused_and_untouched(finished, capsys):
     assert finished.report.read_bytes() == before
 
 
+def test_overwrite_keeps_the_old_run_if_the_new_ones_data_are_wrong(finished, capsys):
+    before = finished.report.read_bytes()
+    assert call("--attr", "eyeglases", "--output", str(finished.path), "--overwrite") == 2
+    assert "Did you mean eyeglasses" in capsys.readouterr().err
+    assert finished.report.read_bytes() == before
+
+
+def test_a_refused_or_finished_folder_costs_no_loading(finished, monkeypatch, tmp_path):
+    monkeypatch.setattr(data, "load_pair", lambda config: pytest.fail("the data were loaded"))
+    (tmp_path / "thesis.txt").touch()
+    for output, asked, code in (
+        (finished.path, [], 2),
+        (finished.path, ["--resume"], 0),
+        (finished.path, ["--resume", "--seed", "1"], 2),
+        (tmp_path, ["--resume"], 2),
+        (tmp_path, ["--overwrite"], 2),
+    ):
+        assert call("--output", str(output), *asked) == code
+
+
 def test_resume_and_overwrite_exclude_each_other(capsys):
     assert call("--resume", "--overwrite") == 2
     assert "exclude each other" in capsys.readouterr().err
@@ -130,6 +150,8 @@ def test_wrong_input_ends_with_2_and_one_message(arguments, words, tmp_path, cap
     error = capsys.readouterr().err
     assert words in error
     assert "Traceback" not in error
+    # The corrected command is not to find a folder in its way.
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_dry_run_shows_configuration_networks_and_cost(tmp_path, capsys):

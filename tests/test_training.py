@@ -50,9 +50,8 @@ def test_an_interrupted_training_stops_its_bar(pair, monkeypatch, tmp_path):
 @pytest.mark.parametrize(("resume", "said"), [(True, ["resumed at step 0"]), (False, [])])
 def test_resuming_without_a_checkpoint_tells_step_0(resume, said, pair, monkeypatch, tmp_path):
     starts, lines = [], []
-    monkeypatch.setattr(training, "load_pair", lambda config: pair)
     monkeypatch.setattr(training, "fit", lambda *arguments: starts.append(arguments[-1]))
     monkeypatch.setattr(training, "report_run", lambda *arguments: {})
     config = tiny.config("source_only", precision="float32")
-    training.train(config, RunFolder(tmp_path), lines.append, resume)
+    training.train(config, pair, RunFolder(tmp_path), lines.append, resume)
     assert (starts, lines) == ([0], said)
