@@ -61,7 +61,7 @@ def _report(run, config, split: str) -> dict:
     _say(f"evaluating step {run.step} on the {split} split")
     generation = None
     if run.model.has_generator:
-        judges = _judges(run, config, split)
+        judges = _judges(run)
         generation = generation_report(run.model, pair, judges, split, config.seed)
     seconds, rate, selection = _history(run)
     measured = {"label_free": classification_report(run.model, pair, split)}
@@ -114,11 +114,11 @@ def _renumbered(images, values: list[str], known: list[str]):
     return replace(images, labels=numbers[images.labels])
 
 
-def _judges(run, config, split: str):
-    """The judges of the run; where it has none they are trained and kept.
+def _judges(run):
+    """The judges of the run; where it has none they are trained, on its own data, and kept.
 
     Raises:
-        UsageError: there are none, nor training images to train them on.
+        UsageError: there are none, nor the data of the run to train them on.
     """
     from cdd_keras.judges import INDEX, load_judges, train_judges
 
@@ -127,13 +127,14 @@ def _judges(run, config, split: str):
         return load_judges(folder)
     _say(f"{folder} holds no judges: training them")
     try:
-        pair = _load(run, config, tuple(dict.fromkeys(("train", split))))
+        # As at the end of a training: whatever data are asked, the judges are the run's.
+        pair = _load(run, run.config, SPLITS)
     except UsageError as error:
         raise UsageError(
-            f"{folder} holds no judges, and the training images to train them on cannot be had: "
+            f"{folder} holds no judges, and the run's own data to train them on cannot be had: "
             f"{error}"
         ) from error
-    return train_judges(pair, config, folder)
+    return train_judges(pair, run.config, folder)
 
 
 def table(report: dict) -> str:

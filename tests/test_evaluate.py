@@ -150,11 +150,34 @@ def test_missing_judges_are_trained_and_kept(evaluated, run_copy, quick_judges):
     assert set(judges.load_judges(run_copy / "judges").attribute) == {"source", "target"}
 
 
-def test_judges_cannot_be_trained_without_training_images(evaluated, run_copy, images_of_the_test):
+def test_missing_judges_are_trained_on_the_data_of_the_run(
+    evaluated, run_copy, labelled_folder, images_of_the_test, monkeypatch
+):
+    kept, seen = judges.load_judges(run_copy / "judges"), []
+
+    def train(pair, config, folder):
+        seen.append((config.data_dir, len(pair.get("train", "source"))))
+        return kept
+
+    monkeypatch.setattr(judges, "train_judges", train)
     shutil.rmtree(run_copy / "judges")
-    code, out, err = evaluated("--json", "--data-dir", images_of_the_test, run=run_copy)
+    # These have no training images at all.
+    assert evaluated("--json", "--data-dir", images_of_the_test, run=run_copy)[0] == 0
+    # Half of the 24 training photos.
+    assert seen == [(str(labelled_folder), 12)]
+
+
+def test_judges_cannot_be_trained_without_the_data_of_the_run(
+    evaluated, run_copy, labelled_folder, tmp_path
+):
+    shutil.rmtree(run_copy / "judges")
+    settings = run_copy / "config.yaml"
+    gone = str(tmp_path / "gone")
+    settings.write_text(settings.read_text().replace(str(labelled_folder), gone))
+    code, out, err = evaluated("--json", "--data-dir", labelled_folder, run=run_copy)
     assert (code, out) == (2, "")
-    assert "holds no judges, and the training images to train them on cannot be had" in err
+    assert "holds no judges, and the run's own data to train them on cannot be had" in err
+    assert gone in err
     assert not (run_copy / "judges").exists()
 
 
