@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cdd_keras import cli
 from cdd_keras.domains import DOMAINS
-from cdd_keras.errors import UsageError
+from cdd_keras.errors import CddError, UsageError
 
 DESCRIPTION = "Report how well a run reads and draws its attribute."
 EPILOG = "The judges are those of the run; a run without any has them trained now, and keeps them."
@@ -53,7 +53,7 @@ def _with_data_dir(config, folder: str):
 
 
 def _report(run, config, split: str) -> dict:
-    """What report.json would hold: figures measured now, the picks of the run's own rows."""
+    """What report.json would hold, for the split and data asked."""
     from cdd_keras.evaluation import classification_report, generation_report
     from cdd_keras.metrics.summary import build_report, plain
 
@@ -61,12 +61,34 @@ def _report(run, config, split: str) -> dict:
     _say(f"evaluating step {run.step} on the {split} split")
     generation = None
     if run.model.has_generator:
-        judges = _judges(run)
-        generation = generation_report(run.model, pair, judges, split, config.seed)
-    seconds, rate, selection = _history(run)
-    measured = {"label_free": classification_report(run.model, pair, split)}
-    report = build_report(config, pair, measured, generation, seconds, rate)
-    return {**report, "selection": plain(selection)}
+        generation = generation_report(run.model, pair, _judges(run), split, config.seed)
+    seconds, rate, picks = _history(run)
+    measured = classification_report(run.model, pair, split)
+    if split != "test" or config != run.config:
+        picks = _measured_again(run, picks, pair, split, measured)
+    elif picks["label_free"]:
+        picks["label_free"] |= measured
+    report = build_report(config, pair, {"label_free": measured}, generation, seconds, rate)
+    return {**report, "selection": plain(picks)}
+
+
+def _measured_again(run, picks: dict, pair, split: str, measured: dict) -> dict:
+    """The picks with figures of the data asked; None where their checkpoint is gone.
+
+    `measured` are those of the label-free pick, whose weights the model has and keeps.
+    """
+    from cdd_keras import checkpoints
+    from cdd_keras.evaluation import classification_report
+
+    figures = {run.step: measured}
+    for step in {pick["step"] for pick in picks.values() if pick} - {run.step}:
+        try:
+            checkpoints.load(run.model, run.folder.checkpoints, step)
+            figures[step] = classification_report(run.model, pair, split)
+        except CddError:
+            figures[step] = dict.fromkeys(DOMAINS)
+    checkpoints.load(run.model, run.folder.checkpoints, run.step)
+    return {name: pick and {**pick, **figures[pick["step"]]} for name, pick in picks.items()}
 
 
 def _history(run) -> tuple[float | None, float | None, dict]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_files import write_table
 
-from cdd_keras import cli, evaluate, evaluation, inference, judges
+from cdd_keras import checkpoints, cli, evaluate, evaluation, inference, judges
 from cdd_keras.data import load_pair
 from cdd_keras.evaluation import classification_report, generation_report
 from cdd_keras.metrics.summary import plain
@@ -111,6 +111,39 @@ def test_other_splits(evaluated, reader_run):
         counts = [report[domain]["count"] for domain in ("source", "target")]
         # Outside the test split no photo is on both sides.
         assert sum(counts) == {"validation": 8, "train": 24}[split]
+
+
+def test_the_picks_are_measured_on_the_split_asked(evaluated, reader_run, monkeypatch):
+    def measure(model, pair, split):
+        return {"source": {"split": split}, "target": {"step": int(model.step.numpy())}}
+
+    monkeypatch.setattr(evaluation, "classification_report", measure)
+    code, out, _ = evaluated("--split", "validation", "--json", run=reader_run)
+    report = json.loads(out)
+    assert code == 0
+    for pick in report["selection"].values():
+        assert pick["source"] == {"split": "validation"}
+        assert pick["target"] == {"step": pick["step"]}
+    assert report["selection"]["final"]["step"] == 2
+    assert report["selection"]["label_free"] == {
+        "source": report["source"],
+        "target": report["target"],
+        "step": 1,
+        "criterion": "agreement",
+    }
+
+
+def test_picks_without_a_checkpoint_have_no_figures_of_other_data(
+    evaluated, reader_run, images_of_the_test, tmp_path
+):
+    run = shutil.copytree(reader_run, tmp_path / "copy")
+    checkpoints.path_of(run / "checkpoints", 2).unlink()
+    kept = json.loads(evaluated("--json", run=run)[1])["selection"]["final"]
+    assert kept["source"]["count"] == 16
+    asked = ("--json", "--data-dir", images_of_the_test)
+    selection = json.loads(evaluated(*asked, run=run)[1])["selection"]
+    assert selection["final"] == {"source": None, "target": None, "step": 2}
+    assert selection["label_free"]["source"]["count"] == 16
 
 
 def test_data_of_the_asked_split_are_enough(evaluated, reader_run, images_of_the_test):
