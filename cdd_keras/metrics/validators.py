@@ -22,7 +22,6 @@ VISIBLE = {
     "translated_log_probabilities": "target images, translated and read by the source branch",
     "translated_source_log_probabilities": "source images, translated and read by the target"
     " branch; their labels are `source_labels`",
-    "target_features": "target images' features, (n, ...)",
 }
 VALIDATORS: dict[str, Callable[..., float | None]] = {}
 DEFAULT = "agreement"
