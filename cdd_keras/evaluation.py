@@ -12,21 +12,8 @@ import tensorflow as tf
 from cdd_keras import judges as judging
 from cdd_keras.data.preprocessing import to_float
 from cdd_keras.domains import DOMAINS, NO_VALUE, SOURCE, TARGET
-from cdd_keras.judges import thin
-from cdd_keras.metrics import score, validate_all
-from cdd_keras.metrics.selection import Evaluation, pick_label_free, select
-from cdd_keras.metrics.summary import build_report
-
-__all__ = [
-    "Evaluation",
-    "build_report",
-    "classification_report",
-    "generation_report",
-    "in_batches",
-    "label_free_scores",
-    "pick_label_free",
-    "select",
-]
+from cdd_keras.metrics.classification import score
+from cdd_keras.metrics.validators import validate_all
 
 SAMPLES_PER_VALUE = 250
 
@@ -74,24 +61,20 @@ def classification_report(model, pair, split: str) -> dict[str, dict | None]:
     return report
 
 
-def label_free_scores(
-    model, pair, split: str = "validation", limit: int | None = None
-) -> dict[str, float | None]:
+def label_free_scores(model, pair, split: str = "validation") -> dict[str, float | None]:
     """Validator -> value (higher is better) or None, without any target label.
 
     Args:
         model: a `CrossDomainModel`.
         pair: a `DomainPair`; of its target only the images are touched.
         split: whose images are read.
-        limit: at most so many images a domain.
     """
     source, target = pair.sets.get((split, SOURCE)), pair.sets.get((split, TARGET))
     observations = {}
     if source is not None and source.labels is not None and len(source.images):
-        images = thin(source.images, limit)
-        observations = _observe_source(model, images, thin(source.labels, limit))
+        observations = _observe_source(model, source.images, source.labels)
     if target is not None and len(target.images):
-        observations |= _observe_target(model, thin(target.images, limit))
+        observations |= _observe_target(model, target.images)
     return validate_all(observations)
 
 
@@ -117,9 +100,7 @@ def _observe_target(model, images) -> dict:
     }
 
 
-def generation_report(
-    model, pair, judges, split: str, seed: int = 0, limit: int | None = None
-) -> dict:
+def generation_report(model, pair, judges, split: str, seed: int = 0) -> dict:
     """report.json's `generation`: what independent judges see in generated images.
 
     Args:
@@ -128,8 +109,6 @@ def generation_report(
         judges: a `judges.Judges`; figures that need a missing judge are None.
         split: whose images are edited, reconstructed and shown to the judges.
         seed: of the samples' noise.
-        limit: at most so many images a domain, and samples a value: for evaluations on the way.
-            The final report uses all.
 
     Returns:
         The fractions of 1 that interface.md defines, None where the method lacks a generator or
@@ -138,10 +117,9 @@ def generation_report(
         `counts`: images used a domain, and samples a value.
     """
     values = range(len(pair.attribute.values))
-    images = {domain: _images(pair, split, domain, limit) for domain in DOMAINS}
-    samples = min(limit or SAMPLES_PER_VALUE, SAMPLES_PER_VALUE)
+    images = {domain: _images(pair, split, domain) for domain in DOMAINS}
     routes, in_domain = _route_figures(model, images, values, judges)
-    sampled, sampled_domain = _sample_figures(model, values, judges, samples, seed)
+    sampled, sampled_domain = _sample_figures(model, values, judges, SAMPLES_PER_VALUE, seed)
     return {
         "edit_success": {d: _mean(routes[f"{first}-{d}"] for first in DOMAINS) for d in DOMAINS},
         "routes": routes,
@@ -152,13 +130,13 @@ def generation_report(
         "sample_domain_success": sampled_domain,
         "reconstruction": {d: _reconstruction(model, images[d], d) for d in DOMAINS},
         "judge_accuracy": {d: _judge_accuracy(judges, pair, split, d) for d in DOMAINS},
-        "counts": {**{d: len(images[d]) for d in DOMAINS}, "samples": samples},
+        "counts": {**{d: len(images[d]) for d in DOMAINS}, "samples": SAMPLES_PER_VALUE},
     }
 
 
-def _images(pair, split, domain, limit):
+def _images(pair, split, domain):
     images = pair.sets.get((split, domain))
-    return np.empty((0, 0, 0, 3), "uint8") if images is None else thin(images.images, limit)
+    return np.empty((0, 0, 0, 3), "uint8") if images is None else images.images
 
 
 def _route_figures(model, images, values, judges):

@@ -75,9 +75,9 @@ def _train_domain_judge(sets, config, steps):
     return train_judge(np.concatenate(parts), labels, 2, 3 * config.seed + 2, config.flip, steps)
 
 
-def thin(array, limit: int | None):
-    """At most `limit` examples, spread evenly, as files are often sorted; None: all."""
-    if array is None or limit is None or len(array) <= limit:
+def thin(array, limit: int):
+    """At most `limit` examples, spread evenly, as files are often sorted."""
+    if len(array) <= limit:
         return array
     return array[np.linspace(0, len(array) - 1, limit).astype(int)]
 

@@ -8,10 +8,11 @@ from cdd_keras import checkpoints
 from cdd_keras.callbacks import DecayRates, KeepRun
 from cdd_keras.data import training_batches
 from cdd_keras.domains import SOURCE, TARGET
-from cdd_keras.evaluation import generation_report, select
+from cdd_keras.evaluation import generation_report
 from cdd_keras.files import write_json
 from cdd_keras.judges import train_judges
 from cdd_keras.methods import reads_target_labels
+from cdd_keras.metrics.selection import select
 from cdd_keras.metrics.summary import build_report
 from cdd_keras.model import CrossDomainModel
 from cdd_keras.precision import use_precision

@@ -163,5 +163,3 @@ def test_missing_and_damaged_judges_are_named(tmp_path):
 def test_thin_spreads_evenly():
     np.testing.assert_array_equal(thin(np.arange(100), 4), [0, 33, 66, 99])
     assert len(thin(np.arange(3), 4)) == 3
-    assert len(thin(np.arange(3), None)) == 3
-    assert thin(None, 4) is None
