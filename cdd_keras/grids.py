@@ -1,5 +1,6 @@
 """Picture grids that a person can judge: rows are named, columns are images."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -7,9 +8,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cdd_keras.data.preprocessing import to_float, to_uint8
 from cdd_keras.domains import DOMAINS, NO_VALUE, other
+from cdd_keras.evaluation import in_batches
 from cdd_keras.files import replacing
 
 MOST_VALUES = 5
+# Samples a row.
+WIDTH = 16
 BACKGROUND, INK = (255, 255, 255), (40, 40, 40)
 GAP, SECTION_GAP, MARGIN = 1, 8, 6
 
@@ -65,27 +69,43 @@ def sample_grid(
     values: Sequence[int] | None = None,
     count: int = 12,
     seed: int = 0,
-    scale: int | None = None,
+    batch_size: int = 64,
 ) -> Image.Image:
     """Samples drawn from noise: a section a domain, a row a value, a column a draw.
 
     Args:
         model: a `CrossDomainModel` with a generator.
-        attribute, names, scale: as in `comparison_grid`.
+        attribute, names: as in `comparison_grid`.
         domains: the sections, in their order.
         values: indices of the values shown; None: all.
-        count: columns.
-        seed: of the noise, the same in every row.
+        count: samples of each value in each domain; those past `WIDTH` go on in the next row.
+        seed: of the noise, the same for every domain and value.
+        batch_size: samples drawn at a time; no two batches share their noise.
     """
     values = range(len(attribute.values)) if values is None else values
+    # A single kind of image is better seen as a square than as a line.
+    single = len(domains) * len(values) == 1
+    width = min(WIDTH, math.ceil(math.sqrt(count)) if single else count)
     sections = []
     for domain in domains:
         rows = []
         for value in values:
-            made = model.sample(np.full(count, value, "int32"), domain, seed)
-            rows.append((f"{names[domain]}: {attribute.values[value]}", np.asarray(to_uint8(made))))
+            images = _samples(model, domain, value, count, seed, batch_size)
+            label = f"{names[domain]}: {attribute.values[value]}"
+            parts = [images[start : start + width] for start in range(0, count, width)]
+            rows += [("" if number else label, part) for number, part in enumerate(parts)]
         sections.append(rows)
-    return draw_grid(sections, scale)
+    return draw_grid(sections)
+
+
+def _samples(model, domain, value, count, seed, batch_size) -> np.ndarray:
+    """uint8 (count, size, size, 3)."""
+
+    def draw(rows):
+        values = np.full(len(rows), value, "int32")
+        return to_uint8(model.sample(values, domain, seed + int(rows[0])))
+
+    return in_batches(draw, np.arange(count), size=batch_size)
 
 
 def pick_images(pair, split: str, columns: int = 12) -> dict[str, np.ndarray]:

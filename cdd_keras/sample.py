@@ -10,8 +10,8 @@ from cdd_keras.errors import UsageError
 
 DESCRIPTION = "Draw images from noise: a section a domain, rows for each attribute value."
 BOTH, ALL = "both", "all"
-# Images a row, and the most a picture of them can hold.
-WIDTH, MOST = 16, 4096
+# The most images a picture can hold.
+MOST = 4096
 
 
 def run(arguments: list[str]) -> int | None:
@@ -28,10 +28,15 @@ def run(arguments: list[str]) -> int | None:
     out = Path(parsed.out)
     make_folder("--out", out.parent)
     cli.load_tensorflow()
+    from cdd_keras.grids import sample_grid
+
     run = open_run(parsed.run)
     require(run, "generator")
     each = math.ceil(parsed.count / (len(domains) * len(values)))
-    save_picture(_grid(run, domains, values, each, parsed.seed), out)
+    picture = sample_grid(
+        run.model, run.attribute, run.names, domains, values, each, parsed.seed, run.batch_size
+    )
+    save_picture(picture, out)
     print(f"drew {each * len(domains) * len(values)} images: {out}", file=sys.stderr)
     return 0
 
@@ -77,39 +82,6 @@ def _check(parsed) -> None:
         raise UsageError(f"`--out` is a folder: {out}. Expected a file, such as {out}/grid.png.")
     if out.suffix.lower() != ".png":
         raise UsageError(f"`--out` is not a PNG file: {out}. Expected a name that ends in .png.")
-
-
-def _grid(run, domains, values, count: int, seed: int):
-    """A picture of `count` samples of each value in each domain."""
-    from cdd_keras.grids import draw_grid
-
-    # A single kind of image is better seen as a square than as a line.
-    kinds = len(domains) * len(values)
-    width = min(WIDTH, count if kinds > 1 else math.ceil(math.sqrt(count)))
-    sections = []
-    for domain in domains:
-        rows = []
-        for value in values:
-            images = _samples(run, domain, value, count, seed)
-            label = f"{run.names[domain]}: {run.attribute.values[value]}"
-            parts = [images[start : start + width] for start in range(0, count, width)]
-            rows += [("" if number else label, part) for number, part in enumerate(parts)]
-        sections.append(rows)
-    return draw_grid(sections)
-
-
-def _samples(run, domain, value, count, seed):
-    """uint8 (count, size, size, 3); no two batches share their noise."""
-    import numpy as np
-
-    from cdd_keras.data.preprocessing import to_uint8
-    from cdd_keras.evaluation import in_batches
-
-    def draw(rows):
-        values = np.full(len(rows), value, "int32")
-        return to_uint8(run.model.sample(values, domain, seed + int(rows[0])))
-
-    return in_batches(draw, np.arange(count), size=run.batch_size)
 
 
 if __name__ == "__main__":

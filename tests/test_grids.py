@@ -81,6 +81,25 @@ def test_samples_share_their_noise_between_rows():
     assert calls == [(d, (k, k), 9) for d in DOMAINS for k in (0, 1)]
 
 
+def test_many_samples_go_on_in_the_next_row_and_a_single_kind_is_a_square():
+    assert sample_grid(Model(), GLASSES, NAMES, [TARGET], count=20).height == 4 * STEP
+    grid = sample_grid(Model(), GLASSES, NAMES, [TARGET], values=[1], count=9)
+    assert grid.height == 3 * STEP
+    assert tile(grid, 2, 2, 3) == colour(1, TARGET)
+
+
+def test_batches_of_samples_do_not_share_their_noise():
+    seeds = []
+
+    class Seeded(Model):
+        def sample(self, values, domain, seed):
+            seeds.append((seed, len(values)))
+            return super().sample(values, domain, seed)
+
+    sample_grid(Seeded(), GLASSES, NAMES, [TARGET], values=[1], count=5, seed=9, batch_size=2)
+    assert seeds == [(9, 2), (11, 2), (13, 1)]
+
+
 @pytest.mark.parametrize(("size", "scale"), [(16, 3), (32, 3), (64, 2), (128, 1)])
 def test_small_images_are_enlarged_by_whole_pixels(size, scale):
     checks = (255 * (np.indices((size, size)).sum(0) % 2)).astype("uint8")
