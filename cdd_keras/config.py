@@ -7,7 +7,6 @@ TensorFlow is imported.
 
 import dataclasses
 import difflib
-import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import yaml
 
 from cdd_keras import yaml_text
+from cdd_keras.combinations import check_balance, check_domains, check_places
 from cdd_keras.errors import UsageError
 from cdd_keras.schema import check, setting, suggest
 
@@ -30,14 +30,6 @@ CRITERIA = (
     "infomax",
     "snd",
 )
-FACE_DOMAINS = ("sketch-photo", "photo-sketch")
-SPLIT_PREFIX = "without-with:"
-# Where images lie or what they are called, and the data that are found by it.
-PLACES = {
-    "data_dir": ("celeba", "digits", "folder", "tfds"),
-    "target_dir": ("folder",),
-    "tfds_name": ("tfds",),
-}
 
 _experiment = partial(setting, "experiment")
 _data = partial(setting, "data")
@@ -152,11 +144,6 @@ class Config:
         for field in dataclasses.fields(self):
             self._set(field.name, check(field, getattr(self, field.name)))
         check_places(self)
-        if self.target_dir and not self.domains:
-            raise UsageError(
-                "`domains` is required with `target_dir`: what the images of `data_dir` and of "
-                "`target_dir` are called, such as --domains faces-photos."
-            )
         digits = self.data == "digits"
         self._set("attr", self.attr or ("digit" if digits else ""))
         self._set("domains", self.domains or ("mnist-usps" if digits else "sketch-photo"))
@@ -166,12 +153,7 @@ class Config:
                 "as `attr: eyeglasses` in the configuration file."
             )
         check_domains(self.domains, self.data, self.attr)
-        if self.balanced and self.prior_alignment > 0:
-            raise UsageError(
-                "`balanced` hides how often the source shows each value, which "
-                f"`prior_alignment` {self.prior_alignment} pulls the target to. Set "
-                "`prior_alignment` to 0, or leave `balanced` out."
-            )
+        check_balance(self.balanced, self.prior_alignment)
 
     def _set(self, name: str, value: Any):
         """Settle a field while the frozen object is being made."""
@@ -238,51 +220,3 @@ def _read_text(path: Path) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"configuration file {path} cannot be read: {reason}.") from error
-
-
-def check_places(config: Config):
-    """Check that no setting says where images are that `data` does not read.
-
-    Raises:
-        UsageError: One does; it names both.
-    """
-    for name, kinds in PLACES.items():
-        value = getattr(config, name)
-        if value and config.data not in kinds:
-            raise UsageError(
-                f"`{name}` does not fit data {config.data}: {value!r}. Expected `data` to be "
-                f"{' or '.join(kinds)}, such as --data {kinds[0]}, or no `{name}`."
-            )
-
-
-def check_domains(domains: str, data: str, attr: str):
-    """Check that `domains` is well formed and fits `data` and `attr`.
-
-    Raises:
-        UsageError: It does not.
-    """
-    split = domains.startswith(SPLIT_PREFIX)
-    pair = None if split else re.fullmatch(r"([^-\s]+)-([^-\s]+)", domains)
-    if split and not domains[len(SPLIT_PREFIX) :].strip():
-        raise UsageError(f"`domains` names no attribute: {domains!r}. Expected without-with:ATTR.")
-    if split and domains[len(SPLIT_PREFIX) :].lower() == attr.lower():
-        raise UsageError(
-            f"`domains` splits by the attribute to learn: {domains!r}. Then each domain would "
-            "hold one value only; split by another attribute."
-        )
-    if not split and (not pair or pair[1] == pair[2]):
-        raise UsageError(
-            f"`domains` is not a pair: {domains!r}. Expected sketch-photo, photo-sketch, "
-            "without-with:ATTR or two different names, such as mnist-usps."
-        )
-    faces = split or domains in FACE_DOMAINS
-    if data == "digits" and faces:
-        raise UsageError(
-            f"`domains` does not fit data digits: {domains!r}. Expected two sets of digits, "
-            "such as mnist-usps or usps-mnist."
-        )
-    if data in ("synthetic", "celeba") and not faces:
-        raise UsageError(
-            f"`domains` does not fit data {data}: {domains!r}. Expected sketch-photo, "
-            "photo-sketch or without-with:ATTR."
-        )

@@ -6,6 +6,7 @@ from importlib import import_module
 
 import numpy as np
 
+from cdd_keras.combinations import FACE_DOMAINS, SPLIT_PREFIX
 from cdd_keras.data.attributes import Attribute, kebab, match_attribute
 from cdd_keras.data.cache import UnreadableImagesError, cached_images, fingerprint
 from cdd_keras.data.preprocessing import preprocessing_for
@@ -17,8 +18,6 @@ from cdd_keras.errors import UsageError
 
 SOURCES = ("synthetic", "celeba", "digits", "folder", "tfds")
 _SKETCH, _PHOTO = "sketch", "photo"
-_SKETCH_PAIRS = (f"{_SKETCH}-{_PHOTO}", f"{_PHOTO}-{_SKETCH}")
-_WITHOUT_WITH = "without-with:"
 
 _log = logging.getLogger(__name__)
 
@@ -74,19 +73,19 @@ def _known(data: str) -> str:
 def _domain_names(config, collections: tuple[Collection, ...]) -> dict[str, str]:
     """What the domains are called, after checking that the data can be paired so."""
     domains = config.domains
-    if domains.startswith(_WITHOUT_WITH) and len(collections) == 1:
+    if domains.startswith(SPLIT_PREFIX) and len(collections) == 1:
         name = kebab(_splitting_attribute(config, collections[0])[0].name)
         return {SOURCE: f"without-{name}", TARGET: f"with-{name}"}
     two = len(collections) == 2 and domains.count("-") == 1 and ":" not in domains
-    if domains in _SKETCH_PAIRS or two:
+    if domains in FACE_DOMAINS or two:
         return dict(zip((SOURCE, TARGET), domains.split("-"), strict=True))
-    fitting = ", ".join((*_SKETCH_PAIRS, f"{_WITHOUT_WITH}ATTR"))
+    fitting = ", ".join((*FACE_DOMAINS, f"{SPLIT_PREFIX}ATTR"))
     expected = f"one of {fitting}" if len(collections) == 1 else "two names, such as A-B"
     raise UsageError(f"`domains` does not fit the data: {domains!r}. Expected {expected}.")
 
 
 def _splitting_attribute(config, collection: Collection) -> tuple[Attribute, np.ndarray]:
-    wanted = config.domains.removeprefix(_WITHOUT_WITH)
+    wanted = config.domains.removeprefix(SPLIT_PREFIX)
     name = match_attribute(wanted, collection.columns, collection.name, "domains")
     attribute, labels = collection.columns[name]
     if attribute.classes != 2:
@@ -101,7 +100,7 @@ def _sides(config, collections: tuple[Collection, ...], split: str) -> dict:
     """domain -> (collection, sorted indices) of one split."""
     if len(collections) == 2:
         sides = _two_collections(*collections, split)
-    elif config.domains in _SKETCH_PAIRS:
+    elif config.domains in FACE_DOMAINS:
         sides = _halves(collections[0], split)
     else:
         sides = _without_with(config, collections[0], split)
