@@ -45,7 +45,7 @@ def steps(folder: Path) -> list[int]:
 
 
 def resume(model, folder: Path, evaluated, warn) -> int:
-    """Restores the newest checkpoint that can be read; 0 if there is none.
+    """Restores the newest checkpoint that can be read, and gives its step; 0 without any.
 
     Args:
         model: a compiled model; optimisers are restored too.
@@ -53,13 +53,22 @@ def resume(model, folder: Path, evaluated, warn) -> int:
         evaluated: the steps whose evaluation was written too; a run killed between the two goes
             on from the one before, or that evaluation would be missing for ever.
         warn: called with a message for each damaged one.
+
+    Raises:
+        CddError: there are checkpoints, and all of them are damaged.
     """
-    for step in reversed([step for step in steps(folder) if step in evaluated]):
+    usable = [step for step in steps(folder) if step in evaluated]
+    for step in reversed(usable):
         try:
             load(model, folder, step)
             return step
         except CddError as error:
             warn(f"{error} Trying the one before it.")
+    if usable:
+        raise CddError(
+            f"No checkpoint in {folder} can be read, so there is nothing to go on from. "
+            "Train anew with --overwrite."
+        )
     return 0
 
 

@@ -100,7 +100,6 @@ class Routes:
         path = edit.path
         return self.networks["generator"].edit(
             self.rows(self.features(path[:-1]), edit),
-            self.rows(self.base(path), edit),
             self.value(edit),
             path[-1],
         )

@@ -63,7 +63,7 @@ class TrainedUse:
         generator = self.averaged["generator"]
         features = generator.features(codes)
         base = generator.base(features, domain)
-        edited = generator.edit(features, base, tf.maximum(values, 0), domain)
+        edited = generator.edit(features, tf.maximum(values, 0), domain)
         without = tf.reshape(values == NO_VALUE, (-1, 1, 1, 1))
         return tf.where(without, tf.tanh(base), edited)
 

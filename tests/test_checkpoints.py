@@ -44,6 +44,12 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(model, tmp_path):
         checkpoints.load(model, tmp_path, 5)
 
 
+def test_a_run_whose_checkpoints_are_all_damaged_is_not_resumed(model, tmp_path):
+    checkpoints.path_of(tmp_path, 2).write_bytes(b"damaged")
+    with pytest.raises(CddError, match="--overwrite"):
+        checkpoints.resume(model, tmp_path, {2}, lambda message: None)
+
+
 def test_without_checkpoints_a_run_starts_at_0(model, tmp_path):
     assert checkpoints.resume(model, tmp_path / "none", {3}, pytest.fail) == 0
 
