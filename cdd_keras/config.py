@@ -62,7 +62,7 @@ class Config:
     )
     method: str = _experiment("cdd", "what is trained", choices=METHODS)
     seed: int = _experiment(0, "seed of everything random", "[0, 2147483647]")
-    steps: int = _experiment(1000, "training steps", "[1, inf)")
+    steps: int = _experiment(800, "training steps", "[1, inf)")
     batch_size: int = _experiment(32, "images a step and domain", "[1, 65536]")
     image_size: int = _experiment(32, "side of the images, pixels", "[16, 256]", multiple=4)
     precision: str = _experiment(
@@ -85,7 +85,7 @@ class Config:
     validation_fraction: float = _data(0.1, "training share held for validation", "(0, 1)")
 
     channels: int = _networks(16, "channels of generator and encoder", "[1, 1024]")
-    discriminator_channels: int = _networks(32, "channels of the discriminator", "[1, 1024]")
+    discriminator_channels: int = _networks(24, "channels of the discriminator", "[1, 1024]")
     code_shape: str = _networks("spatial", "shape of the content code", choices=("spatial", "flat"))
     code_size: int = _networks(16, "its channels, or length where flat", "[1, 4096]")
     residual_blocks: int = _networks(1, "residual blocks at the lowest resolution", "[0, 64]")
@@ -114,7 +114,7 @@ class Config:
     wrong_value_weight: float = _weights(0.5, "real images as other values' fakes", "[0, inf)")
     self_training_weight: float = _weights(1.0, "confident beliefs as labels", "[0, inf)")
     translated_class_weight: float = _weights(1.0, "reading translations", "[0, inf)")
-    r1_weight: float = _weights(0.0, "R1 penalty on the discriminator", "[0, inf)")
+    r1_weight: float = _weights(0.5, "R1 penalty on the discriminator", "[0, inf)")
 
     belief_confidence: float = _belief(0.8, "least confidence of a belief that teaches", "[0, 1]")
     belief_via_source: float = _belief(0.6, "share read through the source", "[0, 1]")
@@ -123,7 +123,7 @@ class Config:
 
     generator_rate: float = _optimisers(1.5e-3, "learning rate of generator and encoder", "(0, 1]")
     discriminator_rate: float = _optimisers(1e-3, "learning rate of the discriminator", "(0, 1]")
-    classifier_rate: float = _optimisers(1e-3, "learning rate of the classifier", "(0, 1]")
+    classifier_rate: float = _optimisers(3e-3, "learning rate of the classifier", "(0, 1]")
     clip_norm: float = _optimisers(20.0, "largest norm of generator gradients", "(0, inf)")
     decay_start: float = _optimisers(
         0.5, "part of the run after which rates fall linearly to 2 %", "[0, 1]"

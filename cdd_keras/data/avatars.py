@@ -41,7 +41,7 @@ _FRAMES = ("#262e33", "#3c4f5c", "#5199e4", "#ff5c5c", "#65c9ff", "#ffffff")
 # classifier of sketches stumbles over.
 _LEAST_CONTRAST = 1.6
 # The face within the 280 x 280 canvas: left, top, width, height.
-_FACE_BOX = "65.625 52.5 148.75 148.75"
+_FACE_BOX = "78 62 124 124"
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ ATTRIBUTES = {"eyeglasses": "eyeglasses", "smiling": "smiling", "long-hair": "lo
 # The data are a fixed set: a run's seed does not change them.
 _SEED = 0
 # Raise when the faces are drawn differently.
-_RECIPE = 5
+_RECIPE = 6
 _LIBRARIES = ("dicebear-core", "dicebear-styles", "resvg-py")
 # Fewer faces are drawn sooner here than by starting processes.
 _WORTH_PROCESSES = 200
