@@ -23,7 +23,7 @@ def write(tmp_path, text):
 def test_defaults_are_the_synthetic_job():
     config = Config(attr="eyeglasses")
     assert (config.data, config.domains, config.method) == ("synthetic", "sketch-photo", "cdd")
-    assert (config.image_size, config.batch_size, config.steps, config.seed) == (32, 32, 1000, 0)
+    assert (config.image_size, config.batch_size, config.steps, config.seed) == (32, 32, 800, 0)
     assert config.classifier_input == "normalised"
     assert config.data_dir is None
 
