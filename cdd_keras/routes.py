@@ -174,12 +174,18 @@ class Routes:
         return move(image, self.draws, shift=round(LIGHT_SHIFT * self.config.image_size))
 
     def realness_gradient(self, path):
-        """d(sum of realness outputs) / d(real image): float32 (batch, size, size, 3)."""
+        """d(realness outputs, each of a random sign) / d(real image), of the image's shape.
+
+        Its expected square is the sum over the outputs of each one's; the slopes of their plain
+        sum would cancel where one value's output rises and another's falls.
+        """
         images = self.image(path)
         with tf.GradientTape() as tape:
             tape.watch(images)
             outputs = self.networks["discriminator"].realness(images, path[-1])
-        return tape.gradient(outputs, images)
+            signs = 2 * self.draws.integers(tf.shape(outputs), 0, 2) - 1
+            signed = outputs * tf.cast(signs, outputs.dtype)
+        return tape.gradient(signed, images)
 
     @memoised
     def taught_logits(self, *addresses):

@@ -100,8 +100,15 @@ def test_real_images_are_real_for_none_and_for_their_value():
 def test_negatives_count_where_the_belief_is_confident():
     values = {((TARGET,), OTHER): tf.constant([1, 0])}
     negative = terms.confident_negative(TARGET, OTHER)
-    check(negative, realness(values=values), [1, 4])
-    check(negative, realness(values=values, confident=(0.0, 1.0)), [0, 4])
+    believed = {TARGET: tf.constant([0, 1])}
+    check(negative, realness(values=values, label=believed), [1, 4])
+    check(negative, realness(values=values, label=believed, confident=(0.0, 1.0)), [0, 4])
+
+
+def test_no_negative_is_taken_from_a_value_drawn_against_the_belief():
+    values = {((TARGET,), OTHER): tf.constant([0, 0])}
+    routes = realness(values=values, label={TARGET: tf.constant([1, 1])})
+    np.testing.assert_array_equal(terms.confident_negative(TARGET, OTHER)(routes)[0], 0)
 
 
 def test_a_single_output_serves_every_value():
