@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from cdd_keras.belief import Belief
 from cdd_keras.config import Config
+from cdd_keras.data.preprocessing import to_float
 from cdd_keras.domains import SOURCE, TARGET
 from cdd_keras.layers.random import Draws
 from cdd_keras.methods import find_method
@@ -96,8 +97,7 @@ class CrossDomainModel(PhasedTraining, TrainedUse, keras.Model):
 
         Args:
             optimizers: {player name: Keras optimiser} for those not to have the default one.
-            **kwargs: passed to `keras.Model.compile` (`jit_compile`, `steps_per_execution`,
-                `run_eagerly`).
+            **kwargs: passed to `keras.Model.compile` (`jit_compile`, `run_eagerly`).
 
         Raises:
             ValueError: `optimizers` names a player that the recipe does not have.
@@ -193,9 +193,12 @@ class CrossDomainModel(PhasedTraining, TrainedUse, keras.Model):
         return tf.clip_by_value((step - start) / max(1.0, end - start), 0.0, 1.0)
 
     def _average(self):
+        step = tf.cast(self.step, tf.float32)
+        # Shorter at first: the initial weights would else stay in it for hundreds of steps.
+        decay = tf.minimum(self.config.ema, (1.0 + step) / (10.0 + step))
         for name, average in self.averaged.items():
             for kept, weight in zip(average.weights, self.networks[name].weights, strict=True):
-                kept.assign(self.config.ema * kept + (1.0 - self.config.ema) * weight)
+                kept.assign(decay * kept + (1.0 - decay) * weight)
 
     def _results(self, players):
         names = [f"{player.name}/{term.name}" for player in players for term in player.terms]
@@ -237,6 +240,4 @@ def unpack(batch):
 
 
 def _in_range(images):
-    if images.dtype == tf.uint8:
-        return tf.cast(images, tf.float32) / 127.5 - 1.0
-    return tf.cast(images, tf.float32)
+    return to_float(images) if images.dtype == tf.uint8 else tf.cast(images, tf.float32)
