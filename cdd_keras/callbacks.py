@@ -114,6 +114,7 @@ class KeepRun(keras.callbacks.Callback):
             {
                 "step": self.step,
                 "seconds": self._before + time.monotonic() - self._began,
+                "settled": self.step >= self.model.recipe.settled * self.config.steps,
                 **classification_report(self.model, self.pair, "test"),
                 "label_free": label_free_scores(self.model, self.pair),
                 "terms": {name: float(value) for name, value in (logs or {}).items()},

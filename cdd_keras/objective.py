@@ -85,6 +85,13 @@ class Recipe:
         """The players of the first phase: in all phases the same but for their terms."""
         return self.phases[0].players
 
+    @property
+    def settled(self):
+        """From which fraction of the run on everything is trained with its full weight."""
+        last = self.phases[-1]
+        ramps = [term.ramp for player in last.players for term in player.terms if term.ramp]
+        return max([last.start, *(end for _, end in ramps)])
+
     def phase_at(self, fraction):
         """Index of the phase a fraction of the run falls in."""
         started = [index for index, phase in enumerate(self.phases) if phase.start <= fraction]

@@ -177,6 +177,7 @@ def evaluations(rows: list[dict]) -> list[Evaluation]:
             row["step"],
             row["label_free"],
             {"source": row["source"], "target": row["target"]},
+            row.get("settled", True),
         )
         for row in rows
     ]

@@ -57,6 +57,13 @@ def test_phases_may_differ_in_terms():
     assert [len(phase.players[0].terms) for phase in recipe.phases] == [1, 2]
 
 
+def test_a_recipe_is_settled_when_its_last_ramp_ends():
+    ramped = player(terms=(term("edit", ramp=(0.2, 0.4)), term()))
+    assert Recipe((Phase(0.0, (ramped,)),)).settled == 0.4
+    assert Recipe((Phase(0.0, (player(),)), Phase(0.5, (ramped,)))).settled == 0.5
+    assert Recipe((Phase(0.0, (player(),)),)).settled == 0
+
+
 def test_a_network_has_one_player():
     players = (player(), player("discriminator", ("discriminator", "generator")))
     with pytest.raises(ValueError, match="two players"):

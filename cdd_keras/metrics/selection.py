@@ -19,17 +19,22 @@ class Evaluation:
         step: training steps done.
         label_free: validator -> value or None, on validation images.
         report: {"source": M, "target": M}, see `metrics.classification.score`; M may be None.
+        settled: whether everything was trained with its full weight by then.
     """
 
     step: int
     label_free: dict[str, float | None]
     report: dict[str, dict | None]
+    settled: bool = True
 
 
 def pick_label_free(
     evaluations: Sequence[Evaluation], criterion: str = DEFAULT
 ) -> tuple[Evaluation, str | None]:
     """The evaluation with the highest criterion, the latest of equals; reads no report.
+
+    Those before the model was settled are passed over while there are others: they may read well
+    and not draw yet.
 
     Returns:
         The evaluation and the criterion it was chosen by: `criterion`, the first of `FALLBACKS`
@@ -44,10 +49,11 @@ def pick_label_free(
         raise ValueError(
             f"`criterion` is not a validator: {criterion!r}. Expected one of {list(VALIDATORS)}."
         )
+    settled = [one for one in evaluations if one.settled] or evaluations
     for name in (criterion, *FALLBACKS):
-        if best := _highest(evaluations, lambda one, name=name: one.label_free.get(name)):
+        if best := _highest(settled, lambda one, name=name: one.label_free.get(name)):
             return best, name
-    return _latest(evaluations), None
+    return _latest(settled), None
 
 
 def select(evaluations: Sequence[Evaluation], criterion: str = DEFAULT) -> dict:

@@ -14,6 +14,13 @@ def evaluation(step, agreement, balanced, **scores):
 RUN = [evaluation(100, 0.1, 0.6), evaluation(200, 0.5, 0.7), evaluation(300, 0.3, 0.8)]
 
 
+def test_evaluations_before_a_model_is_settled_are_passed_over():
+    early = Evaluation(1, {"agreement": 0.9}, {}, settled=False)
+    late = Evaluation(2, {"agreement": 0.1}, {})
+    assert pick_label_free([early, late]) == (late, "agreement")
+    assert pick_label_free([early]) == (early, "agreement")
+
+
 def test_three_picks():
     selection = select(RUN)
     assert selection["final"] == {
