@@ -55,7 +55,7 @@ def resume(model, folder: Path, evaluated, warn) -> int:
         warn: called with a message for each damaged one.
 
     Raises:
-        CddError: there are checkpoints, and all of them are damaged.
+        CddError: there are checkpoints to go on from, and all of them are damaged.
     """
     usable = [step for step in steps(folder) if step in evaluated]
     for step in reversed(usable):
@@ -63,7 +63,7 @@ def resume(model, folder: Path, evaluated, warn) -> int:
             load(model, folder, step)
             return step
         except CddError as error:
-            warn(f"{error} Trying the one before it.")
+            warn(str(error))
     if usable:
         raise CddError(
             f"No checkpoint in {folder} can be read, so there is nothing to go on from. "

@@ -63,7 +63,7 @@ class Config:
     method: str = _experiment("cdd", "what is trained", choices=METHODS)
     seed: int = _experiment(0, "seed of everything random", "[0, 2147483647]")
     steps: int = _experiment(800, "training steps", "[1, inf)")
-    batch_size: int = _experiment(32, "images a step and domain", "[1, 65536]")
+    batch_size: int = _experiment(32, "images a step and domain", "[2, 65536]")
     image_size: int = _experiment(32, "side of the images, pixels", "[16, 256]", multiple=4)
     precision: str = _experiment(
         "auto",
@@ -84,7 +84,7 @@ class Config:
     target_dir: str | None = _data(None, "folder of unlabelled target images, for folder data")
     validation_fraction: float = _data(0.1, "training share held for validation", "(0, 1)")
 
-    channels: int = _networks(16, "channels of generator and encoder", "[1, 1024]")
+    channels: int = _networks(16, "channels of generator, encoder and classifier", "[1, 1024]")
     discriminator_channels: int = _networks(24, "channels of the discriminator", "[1, 1024]")
     code_shape: str = _networks("spatial", "shape of the content code", choices=("spatial", "flat"))
     code_size: int = _networks(16, "its channels, or length where flat", "[1, 4096]")

@@ -38,8 +38,8 @@ class TrainedUse:
     def _read(self, images, domain):
         readings = {Belief.DIRECT: self._logits(images, domain)}
         if domain == TARGET and self.reads_through_source:
-            base = self.translate(images, TARGET, SOURCE, tf.fill(tf.shape(images)[:1], NO_VALUE))
-            readings[Belief.TRANSLATED] = self._logits(base, SOURCE)
+            base = self.averaged["generator"].base(self._features(images, TARGET), SOURCE)
+            readings[Belief.TRANSLATED] = self._logits(tf.tanh(base), SOURCE)
         return readings
 
     def _logits(self, images, domain):
@@ -47,6 +47,9 @@ class TrainedUse:
         if not self.config.flip:
             return logits
         return 0.5 * (logits + class_logits(self.averaged, images[:, :, ::-1], domain))
+
+    def _features(self, images, domain):
+        return self.averaged["generator"].features(self.encode(images, domain))
 
     @tf.function(reduce_retracing=True)
     def encode(self, images, domain):

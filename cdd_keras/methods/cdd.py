@@ -94,7 +94,7 @@ def _edit_ramp(domain, config):
     # The target's edits follow the source's, whose labels are certain.
     delay = 0.75 * config.ramp if domain == TARGET else 0.0
     start = config.edit_start + delay
-    return (start, start + config.ramp)
+    return (min(1.0, start), min(1.0, start + config.ramp))
 
 
 def _edit_terms(domain, config):

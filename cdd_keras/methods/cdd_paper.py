@@ -3,8 +3,8 @@
     L_E = L_VAE;  L_G = L_perc + L_dis + L_adv;  L_D = L_dis - L_adv
 
 Liu et al. (CVPR 2018), section 3, and method.md, "Objective (the slides' form)". All images are
-generated with a chosen value. A target image has no label: it is reconstructed with the value
-the discriminator's class head reads in it.
+generated with a chosen value. A target image has no label: it is reconstructed with a value drawn
+from what is believed of it, the averaged class head's reading.
 """
 
 from functools import partial

@@ -21,9 +21,11 @@ from cdd_keras.networks.encoder import code_shape
 class EditGenerator(keras.layers.Layer):
     """A base that never sees the attribute, and a small change to its features that does.
 
-    The class cannot leak into the base, and an edit begins as the base itself. The change is made
+    The base is never drawn from a value, and an edit begins as the base itself. The change is made
     to the features and not to the image: the head has learned from reconstructions how glasses
-    look, so an edit need only ask for them. Drawn as a change of pixels they stayed dots.
+    look, so an edit need only ask for them. Drawn as a change of pixels they stayed dots. Edits
+    train the head too, which draws the base images that teach the target's classifier: should a
+    value leak that way, that loss (`translated`) falls far below `labelled`.
 
     Args:
         config: reads `channels`, `residual_blocks`, `code_shape`, `code_size`, `image_size`.
@@ -60,7 +62,8 @@ class EditGenerator(keras.layers.Layer):
     def edit(self, features, values, domain):
         """The image with a value drawn into it: float32 (batch, size, size, 3) in [-1, 1]."""
         change = self.change(self.modulation(features, values), domain=domain)
-        # The base is not to be made easy to edit: its features learn nothing from being changed.
+        # The base is not to be made easy to edit: what is changed learns nothing from it, but
+        # for what the change is computed from.
         return tf.tanh(self.base(tf.stop_gradient(features) + change, domain))
 
 
