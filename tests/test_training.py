@@ -7,11 +7,13 @@ import pytest
 import tiny
 from stand_ins import Pair
 
-from cdd_keras import progress, training
+from cdd_keras import checkpoints, progress, training
 from cdd_keras.data.attributes import Attribute
 from cdd_keras.data.sets import ImageSet
-from cdd_keras.domains import DOMAINS
-from cdd_keras.runs import RunFolder
+from cdd_keras.domains import DOMAINS, TARGET
+from cdd_keras.metrics.selection import pick_label_free
+from cdd_keras.model import CrossDomainModel
+from cdd_keras.runs import RunFolder, evaluations
 
 GLASSES = Attribute("eyeglasses", ("no-eyeglasses", "eyeglasses"))
 
@@ -55,3 +57,78 @@ def test_resuming_without_a_checkpoint_tells_step_0(resume, said, pair, monkeypa
     config = tiny.config("source_only", precision="float32")
     training.train(config, pair, RunFolder(tmp_path), lines.append, resume)
     assert (starts, lines) == ([0], said)
+
+
+class KilledError(Exception):
+    """Stands for the end of a process."""
+
+
+@pytest.fixture
+def whole_pair():
+    """All splits of both domains, with images of their own."""
+    sets = {}
+    for number, (split, domain) in enumerate(
+        (split, domain) for split in ("train", "validation", "test") for domain in DOMAINS
+    ):
+        ids = np.array([f"{number}-{index}" for index in range(8)])
+        sets[split, domain] = ImageSet(tiny.images(number, 8), tiny.labels(8), ids)
+    return Pair(GLASSES, sets)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Trains the whole job but for the report; gives the weights of its end and its rows."""
+    monkeypatch.setattr(training, "report_run", lambda *arguments: {})
+    config = tiny.config(steps=4, evaluate_every=0.5, decay_start=0.25, precision="float32")
+
+    def train(pair, path, resume=False):
+        folder = RunFolder(path)
+        training.train(config, pair, folder, lambda line: None, resume)
+        model = CrossDomainModel(config, 2)
+        model.compile()
+        checkpoints.load(model, folder.checkpoints, 4)
+        return tiny.values(model.variables), folder.read_rows()
+
+    return train
+
+
+def figures(rows):
+    """The rows without how long they took."""
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def test_a_resumed_run_ends_as_if_it_had_not_been_stopped(
+    whole_pair, trained, monkeypatch, tmp_path
+):
+    weights, rows = trained(whole_pair, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        save = checkpoints.save
+
+        def save_once(model, folder):
+            if checkpoints.steps(folder):
+                raise KilledError
+            return save(model, folder)
+
+        patch.setattr(checkpoints, "save", save_once)
+        with pytest.raises(KilledError):
+            trained(whole_pair, tmp_path / "resumed")
+    resumed, resumed_rows = trained(whole_pair, tmp_path / "resumed", resume=True)
+    assert tiny.equal(resumed, weights)
+    # The means of the losses are those of the epoch alone, so they are the same too.
+    assert figures(resumed_rows) == figures(rows)
+
+
+def test_target_labels_reach_neither_weights_nor_the_pick(whole_pair, trained, tmp_path):
+    others = {
+        (split, domain): ImageSet(
+            one.images, 1 - one.labels if domain == TARGET else one.labels, one.ids
+        )
+        for (split, domain), one in whole_pair.sets.items()
+    }
+    weights, rows = trained(whole_pair, tmp_path / "one")
+    same, other_rows = trained(Pair(GLASSES, others), tmp_path / "other")
+    assert tiny.equal(same, weights)
+    assert [row["target"] for row in other_rows] != [row["target"] for row in rows]
+    picks = [pick_label_free(evaluations(part))[0].step for part in (rows, other_rows)]
+    assert picks[0] == picks[1]
+    assert [row["label_free"] for row in other_rows] == [row["label_free"] for row in rows]
