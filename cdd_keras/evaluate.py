@@ -25,7 +25,8 @@ def run(arguments: list[str]) -> int | None:
     if parsed.data_dir is not None:
         config = _with_data_dir(config, parsed.data_dir)
     cli.load_tensorflow()
-    report = _report(open_run(parsed.run), config, parsed.split)
+    # The arithmetic of training, so that figures are those of its report.
+    report = _report(open_run(parsed.run, config.precision), config, parsed.split)
     print(json.dumps(report, indent=2, allow_nan=False) if parsed.json else table(report))
     return 0
 

@@ -101,8 +101,13 @@ def _step(folder: RunFolder, config: Config) -> int:
     return step
 
 
-def open_run(path: str | Path) -> OpenRun:
+def open_run(path: str | Path, precision: str = "float32") -> OpenRun:
     """A run with its model, as trained up to the label-free pick.
+
+    Args:
+        path: the run folder.
+        precision: the arithmetic, see `Config.precision`. In float32 the answers are the same on
+            every machine, and those of an export.
 
     Raises:
         UsageError, CddError: as `find_run`; or the checkpoint cannot be read.
@@ -112,8 +117,7 @@ def open_run(path: str | Path) -> OpenRun:
     from cdd_keras.model import CrossDomainModel
     from cdd_keras.precision import use_precision
 
-    # The arithmetic of training, so that figures are those of its evaluations.
-    use_precision(stored.config.precision)
+    use_precision(precision)
     # Without optimisers: Keras reads the networks of a checkpoint and leaves theirs alone.
     model = CrossDomainModel(stored.config, stored.attribute.classes)
     checkpoints.load(model, stored.folder.checkpoints, stored.step)

@@ -20,11 +20,14 @@ from cdd_keras.inference import ImageReader, distinct, find_run, make_folder, op
 def test_commands_start_and_fail_without_tensorflow(run_folder, tmp_path):
     program = """
         import sys
-        from cdd_keras import classify, cli, evaluate, sample, translate
+        from cdd_keras import classify, cli, evaluate, export, sample, translate
 
         run, picture, folder = sys.argv[1:]
-        commands = [(module, ["--help"], 0) for module in (classify, evaluate, sample, translate)]
+        modules = (classify, evaluate, export, sample, translate)
+        commands = [(module, ["--help"], 0) for module in modules]
         commands += [
+            (export, [run], 2),
+            (export, [folder, "--out", folder], 2),
             (classify, [run], 2),
             (classify, [run, folder + "/missing"], 2),
             (classify, [folder, picture], 2),
@@ -43,7 +46,7 @@ def test_commands_start_and_fail_without_tensorflow(run_folder, tmp_path):
     command = [sys.executable, "-c", textwrap.dedent(program), run_folder, picture, tmp_path]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert result.stderr.count("error: ") == 8
+    assert result.stderr.count("error: ") == 10
 
 
 def test_open_run_loads_the_label_free_pick(run_folder):

@@ -10,19 +10,19 @@ class Draws:
     """Hands out stateless seeds; the n-th call within a step always gets the n-th seed.
 
     Args:
-        seed: int, the run's seed.
+        seed: int or integer tensor, the run's seed.
         step: integer tensor or int, the global step.
     """
 
     def __init__(self, seed, step=0):
-        self._seed = seed
+        self._seed = tf.cast(seed, tf.int64)
         self._step = tf.cast(step, tf.int32)
         self._count = 0
 
     def seed(self):
         """A seed for `tf.random.stateless_*`: int32 of shape (2,)."""
         self._count += 1
-        return tf.stack([tf.constant(self._seed * 65_537 + self._count, tf.int32), self._step])
+        return tf.stack([tf.cast(self._seed * 65_537 + self._count, tf.int32), self._step])
 
     def normal(self, shape):
         """float32 draws from N(0, 1)."""
