@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.profiler import model_analyzer, option_builder
+from tensorflow.python.util import deprecation
 
 from cdd_keras.methods import reads_target_labels
 from cdd_keras.model import CrossDomainModel
@@ -37,4 +38,6 @@ def step_flops(model) -> int:
     graph = tf.function(model.train_step).get_concrete_function((labelled, target)).graph
     options = option_builder.ProfileOptionBuilder.float_operation()
     options["output"] = "none"
-    return int(np.int64(model_analyzer.profile(graph, options=options).total_float_ops))
+    # TensorFlow's counting of operations calls what TensorFlow itself deprecates.
+    with deprecation.silence():
+        return int(np.int64(model_analyzer.profile(graph, options=options).total_float_ops))

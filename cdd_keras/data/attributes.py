@@ -63,6 +63,6 @@ def match_attribute(wanted: str, names: Iterable[str], source: str, field: str =
     close = get_close_matches(kebab(wanted), by_kebab, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(by_kebab[name] for name in close)}?" if close else ""
     raise UsageError(
-        f"`{field}` is not an attribute of {source}: {wanted!r}.{hint} "
+        f"`{field}` names no attribute of {source}: {wanted!r}.{hint} "
         f"Expected one of {', '.join(by_kebab.values())}."
     )

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 # A small file can claim to be huge: 64 megapixels are 200 MB once decoded.
 MAX_PIXELS = 64_000_000
+# Pillow's own limit is higher, and only warned of.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 # Pillow raises nearly anything on damaged files.
 _DAMAGED = (
     OSError,

@@ -40,6 +40,6 @@ def test_unknown_attribute_is_answered_with_suggestions():
     with pytest.raises(UsageError) as caught:
         match_attribute("eyeglases", ["Smiling", "Eyeglasses"], "CelebA")
     assert str(caught.value) == (
-        "`attr` is not an attribute of CelebA: 'eyeglases'. Did you mean Eyeglasses? "
+        "`attr` names no attribute of CelebA: 'eyeglases'. Did you mean Eyeglasses? "
         "Expected one of Smiling, Eyeglasses."
     )

@@ -181,8 +181,8 @@ def test_what_is_skipped_is_told_on_stderr(celeba):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"attr": "smilin"}, "`attr` is not an attribute of CelebA in .*Did you mean Smiling"),
-        ({"domains": "without-with:glasses"}, "`domains` is not an attribute of CelebA"),
+        ({"attr": "smilin"}, "`attr` names no attribute of CelebA in .*Did you mean Smiling"),
+        ({"domains": "without-with:glasses"}, "`domains` names no attribute of CelebA"),
         ({"domains": "mnist-usps"}, "`domains` does not fit the data: 'mnist-usps'"),
         ({"domains": "sketch"}, "Expected one of sketch-photo, photo-sketch, without-with:ATTR"),
         ({"image_size": 30}, "`image_size` must be a multiple of 4"),
