@@ -135,13 +135,7 @@ def _sample(run, labels, seeds, domains):
         seeds,
         fn_output_signature=tf.TensorSpec(model.prior.shape, tf.float32),
     )
-    return _by_domain(
-        domains,
-        lambda domain, *rows: model.decode(rows[0], domain, rows[1]),
-        _shape(run),
-        codes,
-        labels,
-    )
+    return _drawn(run, domains, codes, labels)
 
 
 def _translate(run, images, labels, sources, targets):
@@ -173,17 +167,14 @@ def _translate(run, images, labels, sources, targets):
     codes = _by_domain(
         sources, lambda domain, image: model.encode(image, domain), model.prior.shape, images
     )
-    return _by_domain(
-        targets,
-        lambda domain, *rows: model.decode(rows[0], domain, rows[1]),
-        _shape(run),
-        codes,
-        values,
-    )
+    return _drawn(run, targets, codes, values)
 
 
-def _shape(run):
-    return image_spec(run).shape[1:]
+def _drawn(run, domains, codes, values):
+    def draw(domain, code, value):
+        return run.model.decode(code, domain, value)
+
+    return _by_domain(domains, draw, image_spec(run).shape[1:], codes, values)
 
 
 def _by_domain(domains, function, shape, *rows, kind=tf.float32):
