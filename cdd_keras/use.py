@@ -38,7 +38,8 @@ class TrainedUse:
     def _read(self, images, domain):
         readings = {Belief.DIRECT: self._logits(images, domain)}
         if domain == TARGET and self.reads_through_source:
-            base = self.averaged["generator"].base(self._features(images, TARGET), SOURCE)
+            generator = self.averaged["generator"]
+            base = generator.base(generator.features(self.encode(images, TARGET)), SOURCE)
             readings[Belief.TRANSLATED] = self._logits(tf.tanh(base), SOURCE)
         return readings
 
@@ -47,9 +48,6 @@ class TrainedUse:
         if not self.config.flip:
             return logits
         return 0.5 * (logits + class_logits(self.averaged, images[:, :, ::-1], domain))
-
-    def _features(self, images, domain):
-        return self.averaged["generator"].features(self.encode(images, domain))
 
     @tf.function(reduce_retracing=True)
     def encode(self, images, domain):

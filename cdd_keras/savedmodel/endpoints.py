@@ -73,17 +73,14 @@ def generator_endpoints(run) -> dict[str, Endpoint]:
     if run.model.has_encoder:
         rows = (_row("label"), _row("source_domain"), _row("target_domain"))
 
-        def translate(image, label, source_domain, target_domain):
-            drawn = _translate(run, _checked(run, image), label, source_domain, target_domain)
-            return {"images": to_uint8(drawn)}
+        def translating(spec, load):
+            def translate(images, *choices):
+                return {"images": to_uint8(_translate(run, load(run, images), *choices))}
 
-        def translate_bytes(image_bytes, label, source_domain, target_domain):
-            images = _decoded(run, image_bytes)
-            drawn = _translate(run, images, label, source_domain, target_domain)
-            return {"images": to_uint8(drawn)}
+            return Endpoint((spec, *rows), translate)
 
-        endpoints["translate"] = Endpoint((image_spec(run), *rows), translate)
-        endpoints["translate_bytes"] = Endpoint((_BYTES, *rows), translate_bytes)
+        endpoints["translate"] = translating(image_spec(run), _checked)
+        endpoints["translate_bytes"] = translating(_BYTES, _decoded)
     return {**endpoints, **{f"{name}_png": _as_png(one) for name, one in endpoints.items()}}
 
 

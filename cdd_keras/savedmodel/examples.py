@@ -13,35 +13,29 @@ ROWS = 8
 
 
 def example_inputs(run, endpoint) -> dict[str, np.ndarray]:
-    """{input: array of `ROWS` rows} for an `Endpoint`: every value in every domain.
+    """{input: array of `ROWS` rows} for an `Endpoint`, of mixed values, seeds and domains.
 
     Pictures are noise, of the model's size where they come as numbers and of another where they
     come as files.
     """
     draw = np.random.default_rng(0)
     size = run.model.image_size
-    lowest = KEEP_VALUE if run.model.has_encoder else NO_VALUE
+    names = [spec.name for spec in endpoint.inputs]
+    # Samples come from no image whose value could be kept.
+    lowest = NO_VALUE if "seed" in names else KEEP_VALUE
     pictures = [_picture(draw, size + 7, size + 3) for _ in range(ROWS)]
     rows = np.arange(ROWS)
     made = {
         "image": draw.uniform(-1, 1, (ROWS, size, size, 3)).astype("float32"),
         "image_bytes": np.array(pictures, object),
         "inputs": np.array([_example(picture) for picture in pictures], object),
-        "label": _spread(rows, lowest, run.attribute.classes),
+        "label": (lowest + rows % (run.attribute.classes - lowest)).astype("int32"),
         "seed": rows.astype("int64"),
         "domain": (rows % 2).astype("int32"),
         "source_domain": (rows % 2).astype("int32"),
         "target_domain": (rows // 2 % 2).astype("int32"),
     }
-    inputs = {spec.name: made[spec.name] for spec in endpoint.inputs}
-    if "seed" in inputs:
-        # Samples come from no image whose value could be kept.
-        inputs["label"] = _spread(rows, NO_VALUE, run.attribute.classes)
-    return inputs
-
-
-def _spread(rows, low, classes):
-    return (low + rows % (classes - low)).astype("int32")
+    return {name: made[name] for name in names}
 
 
 def _picture(draw, height, width) -> bytes:

@@ -18,33 +18,35 @@ def check_parity(run, endpoints, folder: Path) -> None:
     Raises:
         CddError: the answers differ, in number or beyond `SCORES` and `LEVELS`.
     """
-    signatures = tf.saved_model.load(str(folder)).signatures
+    # Its variables live as long as the model does, not as its signatures do.
+    model = tf.saved_model.load(str(folder))
     for name, endpoint in endpoints.items():
         inputs = {key: tf.constant(rows) for key, rows in example_inputs(run, endpoint).items()}
         expected = endpoint.function(*inputs.values())
-        found = signatures[name](**inputs)
+        found = model.signatures[name](**inputs)
         for output, value in expected.items():
             _compare(f"`{output}` of signature `{name}`", value.numpy(), found[output].numpy())
 
 
 def _compare(what, expected, found):
-    if output_is_png := expected.dtype == object and expected.ndim == 1:
-        expected, found = _pixels(expected), _pixels(found)
+    as_images = expected.dtype == np.uint8
+    if expected.dtype == object and expected.ndim == 1:
+        expected, found, as_images = _pixels(expected), _pixels(found), True
     if expected.shape != found.shape:
-        raise CddError(f"The export differs from the run: {what} is {found.shape}, not "
-                       f"{expected.shape}.")  # fmt: skip
+        raise _differing(f"{what} is {found.shape}, not {expected.shape}")
     if expected.dtype == object:
         if (expected != found).any():
-            raise CddError(f"The export differs from the run: {what} holds other names.")
+            raise _differing(f"{what} holds other names")
         return
     apart = float(np.abs(expected.astype("float64") - found.astype("float64")).max())
-    limit = LEVELS if output_is_png or expected.dtype == np.uint8 else SCORES
+    limit = LEVELS if as_images else SCORES
     # Not `apart > limit`, which NaN would pass.
     if not apart <= limit:
-        raise CddError(
-            f"The export differs from the run: {what} by up to {apart:g}, where {limit:g} is "
-            "the limit. Nothing was published."
-        )
+        raise _differing(f"{what} by up to {apart:g}, where {limit:g} is the limit")
+
+
+def _differing(how) -> CddError:
+    return CddError(f"The export differs from the run: {how}. Nothing was published.")
 
 
 def _pixels(pngs):

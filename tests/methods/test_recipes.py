@@ -190,6 +190,11 @@ def test_edit_ramps_begin_with_their_phase_and_the_target_follows():
     assert ramps["reconstruction_source"] is None
 
 
+def test_ramps_end_with_the_run():
+    recipe = find_method("cdd").recipe(config(edit_start=0.95, ramp=0.1))
+    assert recipe.settled == 1.0
+
+
 def test_the_gradient_penalty_costs_nothing_unless_weighed():
     recipes = [find_method("cdd").recipe(config(r1_weight=weight)) for weight in (0.0, 1.0)]
     has = ["r1_source" in names(recipe.players)["discriminator"] for recipe in recipes]
