@@ -5,7 +5,7 @@
 #   benchmarks/results.sh CELEBA DIGITS OUT
 #
 # CELEBA: CelebA in its standard layout. DIGITS: folder of mnist.npz and usps.npz. OUT: where the run
-# folders go. About an hour on two cores with AVX-512.
+# folders go.
 set -euo pipefail
 
 if [ $# -ne 3 ]; then
@@ -27,7 +27,12 @@ run table2 "${table2[@]}"
 run table2-source-only "${table2[@]}" --method source_only
 run table2-source-only-raw "${table2[@]}" --method source_only --classifier-input raw
 run table2-oracle "${table2[@]}" --method oracle
-run table1 --config configs/celeba_table1.yaml --data-dir "$celeba"
-run table3 --config configs/celeba_table3.yaml --data-dir "$celeba"
-run digits-mnist-usps --config configs/digits_mnist_usps.yaml --data-dir "$digits"
-run digits-usps-mnist --config configs/digits_usps_mnist.yaml --data-dir "$digits"
+for table in table1 table3; do
+    run $table --config configs/celeba_$table.yaml --data-dir "$celeba"
+    run $table-source-only --config configs/celeba_$table.yaml --data-dir "$celeba" --method source_only
+done
+for pair in mnist-usps usps-mnist; do
+    config=configs/digits_${pair/-/_}.yaml
+    run digits-$pair --config "$config" --data-dir "$digits"
+    run digits-$pair-source-only --config "$config" --data-dir "$digits" --method source_only
+done
