@@ -6,7 +6,6 @@ import threading
 import time
 
 import grpc
-import tensorflow as tf
 
 from serving.batching import Batcher, Direct
 from serving.batching_parameters import BatchingParameters
@@ -40,6 +39,8 @@ class App:
 
     Attributes:
         port, rest_port: where it listens once started; `rest_port` is None without REST.
+        models: those it serves.
+        in_flight: what it is answering.
 
     Raises:
         UsageError: a configuration file is wrong.
@@ -53,16 +54,16 @@ class App:
         self._problem: str | None = None
         self._ending = threading.Event()
         self._watchers: list[threading.Thread] = []
-        _set_threads(options)
         self._credentials = _credentials(options.ssl_config_file)
         self._metrics = Metrics()
         self._metrics_path = _metrics_path(options.monitoring_config_file)
         self._runner = Batcher(_batching(options)) if options.enable_batching else Direct()
         self.models = Models(self._load)
+        self.in_flight = InFlight(options.max_in_flight)
         service = Service(
             self.models,
             self._runner,
-            InFlight(options.max_in_flight),
+            self.in_flight,
             Settings(options.max_message_bytes, options.tensor_content),
             self._metrics,
         )
@@ -169,18 +170,6 @@ class App:
         thread = threading.Thread(target=watch, name="watch", daemon=True)
         thread.start()
         self._watchers.append(thread)
-
-
-def _set_threads(options):
-    # 0 leaves them to TensorFlow, which refuses any change once it has begun.
-    if options.tensorflow_intra_op_parallelism:
-        tf.config.threading.set_intra_op_parallelism_threads(
-            options.tensorflow_intra_op_parallelism
-        )
-    if options.tensorflow_inter_op_parallelism:
-        tf.config.threading.set_inter_op_parallelism_threads(
-            options.tensorflow_inter_op_parallelism
-        )
 
 
 def _credentials(path):

@@ -65,17 +65,26 @@ class InFlight:
 
     def __init__(self, limit: int):
         self._limit = limit
-        self._places = threading.Semaphore(limit)
+        self._count = 0
+        self._lock = threading.Lock()
+
+    @property
+    def count(self) -> int:
+        """How many are in flight now."""
+        return self._count
 
     @contextmanager
     def admit(self) -> Iterator[None]:
         """A place for as long as the context lasts; raises ServingError (RESOURCE_EXHAUSTED)."""
-        if not self._places.acquire(blocking=False):
-            raise exhausted(
-                f"Too many requests in flight: the server answers {self._limit} at a time "
-                "(--max-in-flight)."
-            )
+        with self._lock:
+            if self._count >= self._limit:
+                raise exhausted(
+                    f"Too many requests in flight: the server answers {self._limit} at a time "
+                    "(--max-in-flight)."
+                )
+            self._count += 1
         try:
             yield
         finally:
-            self._places.release()
+            with self._lock:
+                self._count -= 1

@@ -24,7 +24,7 @@ class HttpServer:
         self._rest = rest
         # A few more threads than answers, so that what is turned away need not wait.
         self._threads = ThreadPoolExecutor(max_in_flight + 4, "rest")
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         application = web.Application(client_max_size=max_body_bytes)
         application.router.add_route("*", "/{path:.*}", self._handle)
         # A request whose client has gone is cancelled.
@@ -32,8 +32,7 @@ class HttpServer:
             application, handler_cancellation=True, access_log=None, shutdown_timeout=grace
         )
         self._max_body_bytes = max_body_bytes
-        self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
-        self._sockets: tuple = ()
+        self._thread: threading.Thread | None = None
 
     def start(self, host: str, port: int) -> int:
         """Binds and begins to answer; gives the port.
@@ -41,6 +40,8 @@ class HttpServer:
         Raises:
             OSError: it cannot be bound.
         """
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
         self._thread.start()
         return self._run(self._start(host, port))
 

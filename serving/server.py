@@ -20,6 +20,7 @@ def run(arguments: list[str]) -> int:
     with cli.quiet_stderr():
         import tensorflow as tf
 
+        _set_threads(tf, settings)
         tf.config.list_physical_devices()
     from serving.app import App
 
@@ -31,6 +32,16 @@ def run(arguments: list[str]) -> int:
     app.stop()
     print("stopped", flush=True)
     return 0
+
+
+def _set_threads(tf, settings):
+    threading = tf.config.threading
+    threading.set_intra_op_parallelism_threads(settings.tensorflow_intra_op_parallelism)
+    # A computation keeps one of these threads from its beginning to its end. With TensorFlow's
+    # own number, that of the cores, as many long requests would keep all short ones waiting.
+    threading.set_inter_op_parallelism_threads(
+        settings.tensorflow_inter_op_parallelism or settings.max_in_flight
+    )
 
 
 def _tell(app, settings):
