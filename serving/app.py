@@ -26,6 +26,8 @@ from serving.sources import configured_models
 from serving.warmup import warm_up
 
 log = logging.getLogger(__name__)
+# For how long new requests are refused, at the least, before the ports close.
+_REFUSE_SECONDS = 0.5
 
 
 class StartError(Exception):
@@ -71,9 +73,7 @@ class App:
             service, options.max_in_flight, options.max_message_bytes, options.channel_arguments()
         )
         rest = Rest(service, self._metrics, self._metrics_path, options.rest_timeout_ms / 1000)
-        self._rest = HttpServer(
-            rest, options.max_in_flight, options.max_message_bytes, options.grace_seconds
-        )
+        self._rest = HttpServer(rest, options.max_in_flight, options.max_message_bytes)
 
     def start(self) -> None:
         """Loads the models, then opens the ports.
@@ -104,14 +104,17 @@ class App:
 
     def stop(self) -> None:
         """Goes out of service: answers what is in flight, refuses what comes, lets all go."""
+        end = time.monotonic() + self._options.grace_seconds
         self._ending.set()
         self._grpc.leave()
-        # Both at the same time: one grace period for all.
-        grpc_stops = threading.Thread(target=self._grpc.stop, args=(self._options.grace_seconds,))
-        grpc_stops.start()
+        # First the service refuses, while the ports still answer: calls that gRPC has received
+        # but not yet handed over end as CANCELLED when its server stops, which no client retries.
+        self.in_flight.close()
+        time.sleep(_REFUSE_SECONDS)
+        self.in_flight.drain(end - time.monotonic())
+        self._grpc.stop()
         if self.rest_port is not None:
             self._rest.stop()
-        grpc_stops.join()
         for thread in self._watchers:
             thread.join()
         self._runner.close()

@@ -7,6 +7,8 @@ import threading
 
 from serving import cli, options
 
+_LOOK_SECONDS = 0.2
+
 
 def run(arguments: list[str]) -> int:
     """Serves until SIGTERM or SIGINT; gives the exit code."""
@@ -27,7 +29,10 @@ def run(arguments: list[str]) -> int:
     app = App(settings)
     app.start()
     _tell(app, settings)
-    ended.wait()
+    # Not for ever at a time: a signal that the system hands to another thread does not wake this
+    # one, and Python runs its handler only when this one runs.
+    while not ended.wait(_LOOK_SECONDS):
+        pass
     print("stopping: no new requests, those in flight are answered", flush=True)
     app.stop()
     print("stopped", flush=True)
