@@ -36,8 +36,7 @@ def decode(proto: tensor_pb2.TensorProto, alias: str, max_bytes: int) -> tf.Tens
         ServingError: INVALID_ARGUMENT, `tensor parsing error: ALIAS`.
     """
     kind, shape = _kind(proto, alias), _shape(proto, alias)
-    item = _STRING_BYTES if kind == tf.string else kind.size
-    needed = math.prod(shape) * item
+    needed = _needed(proto, kind, math.prod(shape))
     if needed > max_bytes:
         raise invalid(
             f"tensor parsing error: {alias}: shape {list(shape)} takes {needed} bytes; the server "
@@ -49,6 +48,12 @@ def decode(proto: tensor_pb2.TensorProto, alias: str, max_bytes: int) -> tf.Tens
         raise _malformed(alias)
     flat = np.frombuffer(proto.tensor_content, kind.as_numpy_dtype)
     return tf.constant(flat.reshape(shape))
+
+
+def memory(tensor: tf.Tensor) -> int:
+    """Bytes of memory that a tensor takes, a string's characters apart."""
+    item = _STRING_BYTES if tensor.dtype == tf.string else tensor.dtype.size
+    return math.prod(tensor.shape) * item
 
 
 def encode(tensor: tf.Tensor, as_content: bool = False) -> tensor_pb2.TensorProto:
@@ -114,6 +119,15 @@ def _put(proto, field, payload):
     if payload:
         key = varints(np.array([field << 3 | _LENGTH_DELIMITED, len(payload)], np.uint64))
         proto.MergeFromString(key + payload)
+
+
+def _needed(proto, kind, count):
+    """Bytes of memory that a message's tensor takes."""
+    if kind != tf.string:
+        return count * kind.size
+    # The last string stands for all that are missing.
+    last = len(proto.string_val[-1]) if proto.string_val else 0
+    return count * _STRING_BYTES + max(0, count - len(proto.string_val)) * last
 
 
 def _kind(proto, alias):

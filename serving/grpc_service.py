@@ -16,6 +16,7 @@ from tensorflow_serving.apis import (
 
 from serving.calls import Call
 from serving.errors import ServingError
+from serving.parsing import ParseInHandler
 from serving.service import Service
 
 # A client's wish for answers in tensor_content, as metadata of its call.
@@ -127,6 +128,7 @@ class GrpcServer:
             # Those that wait for a thread, so that a flood is answered at once with
             # RESOURCE_EXHAUSTED rather than kept.
             maximum_concurrent_rpcs=threads + _SPARE_THREADS,
+            interceptors=[ParseInHandler()],
             options=tuple(
                 {
                     "grpc.max_receive_message_length": max_message_bytes,

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 
 from serving.calls import Call
-from serving.codec import decode, encode
+from serving.codec import decode, encode, memory
 from serving.errors import failed_precondition, invalid
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -18,7 +18,7 @@ DEFAULT_SIGNATURE = "serving_default"
 
 @dataclass(frozen=True)
 class Settings:
-    """How tensors travel: `max_bytes` one may take in memory, `as_content` how they are sent."""
+    """How tensors travel: `max_bytes` a request's may take, `as_content` how answers are sent."""
 
     max_bytes: int
     as_content: bool = False
@@ -76,8 +76,10 @@ def _inputs(definition, protos, settings):
                 "request and no default value provided. Inputs expected to be in the request "
                 f"{braced(protos)}."
             )
-    tensors = {alias: decode(protos[alias], alias, settings.max_bytes) for alias in expected}
+    tensors, left = {}, settings.max_bytes
     for place, alias in enumerate(sorted(expected)):
+        tensors[alias] = decode(protos[alias], alias, left)
+        left -= memory(tensors[alias])
         kind = tf.dtypes.as_dtype(expected[alias].dtype)
         got = tensors[alias].dtype
         if got != kind:

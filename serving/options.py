@@ -129,7 +129,9 @@ def _parser():
     work.add_argument("--enable-batching", action="store_true", help="gather requests into batches")
     _add(work, "batching_parameters_file", str, "FILE", "a BatchingParameters text file")
     _add(work, "max_in_flight", int, "N", "requests answered at a time; more are turned away")
-    _add(work, "max_message_bytes", int, "N", "most bytes of a message, and of a tensor in it")
+    _add(
+        work, "max_message_bytes", int, "N", "most bytes of a message, and of its tensors in memory"
+    )
     work.add_argument(
         "--tensor-content", action="store_true", help="answer in tensor_content, not float_val"
     )

@@ -8,6 +8,7 @@ import threading
 from serving import cli, options
 
 _LOOK_SECONDS = 0.2
+_MOST_THREADS = 128
 
 
 def run(arguments: list[str]) -> int:
@@ -45,7 +46,7 @@ def _set_threads(tf, settings):
     # A computation keeps one of these threads from its beginning to its end. With TensorFlow's
     # own number, that of the cores, as many long requests would keep all short ones waiting.
     threading.set_inter_op_parallelism_threads(
-        settings.tensorflow_inter_op_parallelism or settings.max_in_flight
+        settings.tensorflow_inter_op_parallelism or min(settings.max_in_flight, _MOST_THREADS)
     )
 
 

@@ -116,3 +116,6 @@ def test_a_small_message_gets_no_large_tensor():
     strings = hostile(dtype=types_pb2.DT_STRING, dims=(LIMIT,), string_val=[b""])
     with pytest.raises(ServingError, match="tensor parsing error"):
         decode(strings, "x", LIMIT)
+    long = hostile(dtype=types_pb2.DT_STRING, dims=(3,), string_val=[b"a" * (LIMIT // 2)])
+    with pytest.raises(ServingError, match="tensor parsing error"):
+        decode(long, "x", LIMIT)

@@ -1,0 +1,57 @@
+"""Requests parsed inside their handlers, where a failure can be answered like any other."""
+
+import functools
+
+import grpc
+
+
+class ParseInHandler(grpc.ServerInterceptor):
+    """Hands handlers the bytes of requests, and parses them there.
+
+    gRPC's own way leaks: a server that could not parse a request kept 16 KB for good
+    (grpcio 1.85), so that anybody could fill its memory with noise.
+    """
+
+    def intercept_service(self, continuation, handler_call_details):
+        handler = continuation(handler_call_details)
+        if handler is None:
+            return None
+        parse = handler.request_deserializer
+        kind = _kind(handler)
+        behaviour = getattr(handler, kind)
+        make = getattr(grpc, f"{kind}_rpc_method_handler")
+        if handler.request_streaming:
+            wrapped = _with_parsed_stream(behaviour, parse)
+        else:
+            wrapped = _with_parsed_request(behaviour, parse)
+        return make(wrapped, None, handler.response_serializer)
+
+
+def _kind(handler):
+    sides = (handler.request_streaming, handler.response_streaming)
+    return "_".join("stream" if streams else "unary" for streams in sides)
+
+
+# `wraps` keeps the attributes by which gRPC's health service asks not to hold a thread.
+def _with_parsed_request(behaviour, parse):
+    @functools.wraps(behaviour)
+    def handle(raw, context, *rest):
+        return behaviour(_parsed(parse, raw, context), context, *rest)
+
+    return handle
+
+
+def _with_parsed_stream(behaviour, parse):
+    @functools.wraps(behaviour)
+    def handle(raws, context, *rest):
+        return behaviour((_parsed(parse, raw, context) for raw in raws), context, *rest)
+
+    return handle
+
+
+def _parsed(parse, raw, context):
+    try:
+        return parse(raw)
+    except Exception:
+        # The code that gRPC gives in every language.
+        context.abort(grpc.StatusCode.INTERNAL, "The request could not be parsed.")
