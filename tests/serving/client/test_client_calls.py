@@ -157,7 +157,7 @@ def test_a_deadline_bounds_a_call(stand_in):
         with pytest.raises(CallError) as caught:
             client.generate([1], [9])
     assert caught.value.code == grpc.StatusCode.DEADLINE_EXCEEDED
-    assert time.monotonic() - start < 0.5
+    assert time.monotonic() - start < stand_in.delay
     # Until the server has done with it: the next test asks the same one.
     time.sleep(0.6)
     assert len(stand_in.requests) == 1
@@ -170,7 +170,7 @@ def test_a_deadline_bounds_all_attempts_together(stand_in):
         start = time.monotonic()
         with pytest.raises(CallError):
             client.generate([1], [9])
-    assert time.monotonic() - start < 0.6
+    assert time.monotonic() - start < 2
     assert 2 <= len(stand_in.requests) < 60
 
 
@@ -182,21 +182,21 @@ def test_nobody_there(address):
     assert "refused" in str(caught.value).lower()
 
 
-def test_waits_grow_and_are_drawn():
+def test_waits_grow_and_are_drawn(monkeypatch):
     waits = []
+    monkeypatch.setattr(time, "sleep", waits.append)
 
     def attempt(left):
-        waits.append(left)
         raise CallError(*UNAVAILABLE)
 
-    retries = Retries(count=6, first_delay=0.01, longest_delay=0.04)
+    retries = Retries(count=50, first_delay=1, longest_delay=4)
     with pytest.raises(CallError):
-        retries.call(attempt, deadline=5)
-    gaps = -np.diff(waits)
-    assert len(gaps) == 6
-    # At most doubled each time up to the longest, and never a fixed time.
-    assert (gaps < np.array([0.01, 0.02, 0.04, 0.04, 0.04, 0.04]) + 0.02).all()
-    assert len(set(np.round(gaps, 5))) > 3
+        retries.call(attempt, deadline=1000)
+    assert len(waits) == 50
+    # Drawn evenly up to 1, 2 and then 4 seconds.
+    assert (np.array(waits[:3]) <= [1, 2, 4]).all()
+    assert 3.4 < max(waits) <= 4
+    assert 1.2 < np.mean(waits[2:]) < 2.8
 
 
 def test_a_request_over_the_limit_is_not_sent(stand_in):
