@@ -131,6 +131,8 @@ def _channel(address: str, tls: Tls | None, limits: Limits) -> grpc.Channel:
         # One policy for both transports is in `retrying`; gRPC's own would also send again what
         # is too large.
         ("grpc.enable_retries", 0),
+        # Where the name has several addresses, each in turn.
+        ("grpc.lb_policy_name", "round_robin"),
         # A server that starts is found when it is there, and not a minute later.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2000),

@@ -1,5 +1,6 @@
 """The library by both transports: answers, requests, errors, attempts."""
 
+import random
 import time
 
 import grpc
@@ -189,6 +190,7 @@ def test_waits_grow_and_are_drawn(monkeypatch):
     def attempt(left):
         raise CallError(*UNAVAILABLE)
 
+    random.seed(0)
     retries = Retries(count=50, first_delay=1, longest_delay=4)
     with pytest.raises(CallError):
         retries.call(attempt, deadline=1000)
