@@ -1,0 +1,213 @@
+"""The server put together: models, batching, gRPC, REST, and what watches the folders."""
+
+import logging
+import socket
+import threading
+import time
+
+import grpc
+import tensorflow as tf
+
+from serving.batching import Batcher, Direct
+from serving.batching_parameters import BatchingParameters
+from serving.calls import InFlight
+from serving.cli import UsageError
+from serving.config_files import read_batching, read_monitoring, read_ssl
+from serving.errors import ServingError
+from serving.grpc_service import GrpcServer
+from serving.http_server import HttpServer
+from serving.inference import Settings
+from serving.models import Models
+from serving.monitoring import Metrics
+from serving.options import Options
+from serving.rest import METRICS_PATH, Rest
+from serving.servable import Servable
+from serving.service import Service
+from serving.sources import configured_models
+from serving.warmup import warm_up
+
+log = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """The server cannot start; its message says why."""
+
+    exit_code = 1
+
+
+class App:
+    """A server of the options: `start`, then `stop`.
+
+    Attributes:
+        port, rest_port: where it listens once started; `rest_port` is None without REST.
+
+    Raises:
+        UsageError: a configuration file is wrong.
+    """
+
+    def __init__(self, options: Options):
+        self._options = options
+        self.port: int | None = None
+        self.rest_port: int | None = None
+        self._configs: list = []
+        self._problem: str | None = None
+        self._ending = threading.Event()
+        self._watchers: list[threading.Thread] = []
+        tf.config.threading.set_intra_op_parallelism_threads(
+            options.tensorflow_intra_op_parallelism
+        )
+        tf.config.threading.set_inter_op_parallelism_threads(
+            options.tensorflow_inter_op_parallelism
+        )
+        self._credentials = _credentials(options.ssl_config_file)
+        self._metrics = Metrics()
+        self._metrics_path = _metrics_path(options.monitoring_config_file)
+        self._runner = Batcher(_batching(options)) if options.enable_batching else Direct()
+        self.models = Models(self._load)
+        service = Service(
+            self.models,
+            self._runner,
+            InFlight(options.max_in_flight),
+            Settings(options.max_message_bytes, options.tensor_content),
+            self._metrics,
+        )
+        self._grpc = GrpcServer(
+            service, options.max_in_flight, options.max_message_bytes, options.channel_arguments()
+        )
+        rest = Rest(service, self._metrics, self._metrics_path, options.rest_timeout_ms / 1000)
+        self._rest = HttpServer(
+            rest, options.max_in_flight, options.max_message_bytes, options.grace_seconds
+        )
+
+    def start(self) -> None:
+        """Loads the models, then opens the ports.
+
+        Raises:
+            StartError: no model can be loaded, or a port is taken.
+            UsageError: the models' configuration is wrong.
+        """
+        options = self._options
+        for port, name in ((options.port, "--port"), (options.rest_port, "--rest-port")):
+            if port and (options.rest or name == "--port"):
+                _check_free(options.host, port, name)
+        self._load_models()
+        address = f"{options.host}:{options.port}"
+        try:
+            self.port = self._grpc.bind(address, self._credentials)
+        except RuntimeError as error:
+            raise StartError(f"--port: cannot listen on {address}: {error}") from error
+        if options.rest:
+            try:
+                self.rest_port = self._rest.start(options.host, options.rest_port)
+            except OSError as error:
+                raise StartError(f"--rest-port: cannot listen: {error}") from error
+        self._grpc.start()
+        self._watch(options.file_system_poll_wait_seconds, self._poll_folders)
+        if options.model_config_file:
+            self._watch(options.model_config_file_poll_wait_seconds, self._configure)
+
+    def stop(self) -> None:
+        """Goes out of service: answers what is in flight, refuses what comes, lets all go."""
+        self._ending.set()
+        self._grpc.leave()
+        # Both at the same time: one grace period for all.
+        grpc_stops = threading.Thread(target=self._grpc.stop, args=(self._options.grace_seconds,))
+        grpc_stops.start()
+        if self.rest_port is not None:
+            self._rest.stop()
+        grpc_stops.join()
+        for thread in self._watchers:
+            thread.join()
+        self._runner.close()
+        self.models.close()
+
+    def _load(self, name, version, folder):
+        start = time.perf_counter()
+        servable = Servable(name, version, folder, self._metrics.observe_runtime)
+        warm_up(servable, folder)
+        log.info("model %s version %d loaded in %.1f s", name, version, time.perf_counter() - start)
+        return servable
+
+    def _load_models(self):
+        self._configs = configured_models(self._options)
+        try:
+            self.models.configure(self._configs)
+        except ServingError as error:
+            if error.code is grpc.StatusCode.INVALID_ARGUMENT:
+                raise UsageError(error.message) from error
+            if not any(self.models.available().values()):
+                raise StartError(error.message) from error
+            # What could be loaded is served; each failure is in the log and in GetModelStatus.
+            log.error("%s", error.message)
+
+    def _poll_folders(self):
+        if self._options.model_base_path and not self._options.model_name:
+            self._configure()
+        else:
+            self.models.poll()
+
+    def _configure(self):
+        problem = None
+        try:
+            self._configs = configured_models(self._options, self._configs)
+            self.models.configure(self._configs)
+        except (UsageError, ServingError) as error:
+            problem = str(error)
+            self.models.poll()
+        # Once, and not at every look.
+        if problem and problem != self._problem:
+            log.error("%s", problem)
+        self._problem = problem
+
+    def _watch(self, seconds, look):
+        if not seconds:
+            return
+
+        def watch():
+            while not self._ending.wait(seconds):
+                try:
+                    look()
+                except Exception:
+                    # A thread that dies would leave the server on its old versions for good.
+                    log.exception("looking for models failed")
+
+        thread = threading.Thread(target=watch, name="watch", daemon=True)
+        thread.start()
+        self._watchers.append(thread)
+
+
+def _credentials(path):
+    if path is None:
+        return None
+    config = read_ssl(path)
+    return grpc.ssl_server_credentials(
+        [(config.server_key.encode(), config.server_cert.encode())],
+        root_certificates=config.custom_ca.encode() or None,
+        require_client_auth=config.client_verify,
+    )
+
+
+def _metrics_path(path):
+    if path is None:
+        return METRICS_PATH
+    config = read_monitoring(path).prometheus_config
+    return (config.path or METRICS_PATH) if config.enable else None
+
+
+def _batching(options):
+    if options.batching_parameters_file is None:
+        return BatchingParameters()
+    path = options.batching_parameters_file
+    return BatchingParameters.from_message(read_batching(path), path)
+
+
+def _check_free(host, port, flag):
+    """Says that a port is taken before minutes are spent on loading models."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # Ports of connections that have just ended count as free, as they do for the server.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), port))
+        except OSError as error:
+            raise StartError(f"{flag}: cannot listen on {host}:{port}: {error.strerror}") from error

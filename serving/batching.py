@@ -1,0 +1,244 @@
+"""Requests gathered into batches, as TensorFlow Serving's batching session gathers them.
+
+Unlike there, requests wait in queues by shape, and where a batch fails each request is run alone,
+so that one bad request fails itself and no other.
+"""
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+import tensorflow as tf
+
+from serving.batching_parameters import BatchingParameters
+from serving.calls import Call
+from serving.errors import as_serving_error, invalid, unavailable
+
+
+class Direct:
+    """Runs each request by itself."""
+
+    def run(self, servable, signature: str, inputs: dict, call: Call) -> dict:
+        """The outputs of one request; raises as `Servable.run`."""
+        return servable.run(signature, inputs, call)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+@dataclass(eq=False)
+class _Task:
+    """A request that waits for its outputs."""
+
+    inputs: dict
+    rows: int
+    call: Call
+    done: threading.Event = field(default_factory=threading.Event)
+    outputs: dict | None = None
+    error: Exception | None = None
+
+    def finish(self, outputs=None, error=None):
+        self.outputs, self.error = outputs, error
+        self.done.set()
+
+
+@dataclass(eq=False)
+class _Batch:
+    """Tasks that are to be run together."""
+
+    servable: object
+    signature: str
+    born: float = field(default_factory=time.monotonic)
+    tasks: list = field(default_factory=list)
+    rows: int = 0
+    closed: bool = False
+
+    def add(self, task):
+        self.tasks.append(task)
+        self.rows += task.rows
+
+
+class Batcher:
+    """Runs requests in batches on threads of its own.
+
+    Args:
+        parameters: sizes, times and numbers of threads.
+    """
+
+    def __init__(self, parameters: BatchingParameters):
+        self._parameters = parameters
+        self._changed = threading.Condition()
+        self._queues: dict[tuple, deque[_Batch]] = {}
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"batch-{n}", daemon=True)
+            for n in range(parameters.num_batch_threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def run(self, servable, signature: str, inputs: dict, call: Call) -> dict:
+        """The outputs of one request, which may have shared a batch with others.
+
+        Raises:
+            ServingError: INVALID_ARGUMENT for rows that differ in number or are too many,
+                UNAVAILABLE where the queue is full; else as `Servable.run`.
+        """
+        rows = _rows(inputs)
+        if rows == 0:
+            return servable.run(signature, inputs, call)
+        if rows > self._parameters.max_batch_size:
+            raise invalid(
+                f"Task size {rows} is larger than maximum input batch size "
+                f"{self._parameters.max_batch_size}"
+            )
+        task = _Task(inputs, rows, call)
+        call.on_cancel(task.done.set)
+        self._offer(servable, signature, task)
+        task.done.wait(call.remaining())
+        call.check()
+        if task.error is not None:
+            raise task.error
+        return task.outputs
+
+    def close(self) -> None:
+        """Runs what waits, then ends the threads."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _offer(self, servable, signature, task):
+        kinds = tuple(
+            (alias, tensor.dtype, tuple(tensor.shape[1:]))
+            for alias, tensor in sorted(task.inputs.items())
+        )
+        key = (servable, signature, kinds)
+        limit = self._parameters
+        with self._changed:
+            queue = self._queues.setdefault(key, deque())
+            last = queue[-1] if queue else None
+            if last is None or last.closed or last.rows + task.rows > limit.max_batch_size:
+                if len(queue) >= limit.max_enqueued_batches:
+                    raise unavailable(
+                        "The batch scheduling queue to which this task was submitted is full; "
+                        f"currently {len(queue)} batches enqueued and max_enqueued_batches is "
+                        f"{limit.max_enqueued_batches}"
+                    )
+                if last is not None:
+                    last.closed = True
+                last = _Batch(servable, signature)
+                queue.append(last)
+            last.add(task)
+            last.closed = last.rows == limit.max_batch_size
+            self._changed.notify()
+
+    def _work(self):
+        while (batch := self._next()) is not None:
+            self._execute(batch)
+            # Nothing here may keep a model that is being let go.
+            del batch
+
+    def _next(self):
+        """The batch that has waited longest of those that are due; None at the end."""
+        with self._changed:
+            while True:
+                now, first = time.monotonic(), None
+                for key, queue in self._queues.items():
+                    due = 0 if queue[0].closed or self._closed else self._due(queue[0])
+                    if first is None or (due > now, queue[0].born) < first[:2]:
+                        first = (due > now, queue[0].born, due, key)
+                if first is not None and not first[0]:
+                    return self._take(first[3])
+                if self._closed:
+                    return None
+                self._changed.wait(None if first is None else first[2] - now)
+
+    def _due(self, batch):
+        return batch.born + self._parameters.batch_timeout_micros / 1e6
+
+    def _take(self, key):
+        queue = self._queues[key]
+        batch = queue.popleft()
+        if not queue:
+            del self._queues[key]
+        return batch
+
+    def _execute(self, batch):
+        tasks = [task for task in batch.tasks if not task.call.cancelled]
+        if len(tasks) > 1:
+            try:
+                outputs = self._together(batch, tasks)
+            except Exception:
+                # Whose fault it was is found out by running each alone.
+                outputs = None
+            if outputs is not None:
+                for task, one in zip(tasks, outputs, strict=True):
+                    task.finish(one)
+                return
+        for task in tasks:
+            try:
+                task.finish(self._together(batch, [task])[0])
+            except Exception as error:
+                task.finish(error=as_serving_error(error))
+
+    def _together(self, batch, tasks):
+        """Each task's outputs, of one run."""
+        sizes = [task.rows for task in tasks]
+        total = sum(sizes)
+        padding = self._parameters.padded(total) - total
+        inputs = {
+            alias: _joined([task.inputs[alias] for task in tasks], padding)
+            for alias in tasks[0].inputs
+        }
+        outputs = batch.servable.run(batch.signature, inputs, _Shared(tasks))
+        if len(tasks) == 1 and not padding:
+            return [outputs]
+        split = {alias: _parts(tensor, sizes, padding, alias) for alias, tensor in outputs.items()}
+        return [{alias: parts[n] for alias, parts in split.items()} for n in range(len(tasks))]
+
+
+class _Shared(Call):
+    """The call of a batch: cancelled once all of its tasks are."""
+
+    def __init__(self, tasks):
+        super().__init__()
+        self._left = len(tasks)
+        for task in tasks:
+            task.call.on_cancel(self._one_less)
+
+    def _one_less(self):
+        with self._lock:
+            self._left -= 1
+            over = self._left == 0
+        if over:
+            self.cancel()
+
+
+def _rows(inputs):
+    sizes = set()
+    for tensor in inputs.values():
+        if not tensor.shape.rank:
+            raise invalid("Batching Run() input tensors must have at least one dimension.")
+        sizes.add(int(tensor.shape[0]))
+    if len(sizes) > 1:
+        raise invalid("Batching Run() input tensors must have equal 0th-dimension size.")
+    return sizes.pop() if sizes else 0
+
+
+def _joined(tensors, padding):
+    if padding:
+        tensors = [*tensors, tf.repeat(tensors[0][:1], padding, axis=0)]
+    return tf.concat(tensors, 0) if len(tensors) > 1 else tensors[0]
+
+
+def _parts(tensor, sizes, padding, alias):
+    rows = sum(sizes) + padding
+    if not tensor.shape.rank or tensor.shape[0] != rows:
+        raise invalid(
+            f"Batched output tensor's 0th dimension does not equal the sum of the 0th dimension "
+            f"sizes of the input tensors: {alias} has shape {list(tensor.shape)}, rows {rows}"
+        )
+    return tf.split(tensor, [*sizes, padding] if padding else sizes)[: len(sizes)]

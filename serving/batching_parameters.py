@@ -1,0 +1,62 @@
+"""How requests are gathered, under TensorFlow Serving's names."""
+
+from dataclasses import dataclass
+
+from serving.cli import UsageError
+
+
+@dataclass(frozen=True)
+class BatchingParameters:
+    """TensorFlow Serving's parameters, under its names and with its defaults.
+
+    Attributes:
+        max_batch_size: most rows of a batch.
+        batch_timeout_micros: microseconds a batch waits for more rows.
+        max_enqueued_batches: batches that may wait in one queue.
+        num_batch_threads: batches that are run at once.
+        allowed_batch_sizes: sizes that batches are padded to, rising; the last is the largest.
+    """
+
+    max_batch_size: int = 1000
+    batch_timeout_micros: int = 0
+    max_enqueued_batches: int = 10
+    num_batch_threads: int = 2
+    allowed_batch_sizes: tuple[int, ...] = ()
+
+    def __post_init__(self):
+        sizes = self.allowed_batch_sizes
+        for name in ("max_batch_size", "max_enqueued_batches", "num_batch_threads"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name}: {getattr(self, name)}; expected 1 or more.")
+        if self.batch_timeout_micros < 0:
+            raise UsageError(
+                f"batch_timeout_micros: {self.batch_timeout_micros}; expected 0 or more."
+            )
+        if sizes and (list(sizes) != sorted(set(sizes)) or sizes[0] < 1):
+            raise UsageError(f"allowed_batch_sizes: {list(sizes)}; expected rising numbers.")
+        if sizes and sizes[-1] != self.max_batch_size:
+            raise UsageError(
+                f"allowed_batch_sizes: the last is {sizes[-1]}; expected max_batch_size, "
+                f"{self.max_batch_size}."
+            )
+
+    @classmethod
+    def from_message(cls, message, path: str) -> "BatchingParameters":
+        """Of a parsed `BatchingParameters` file; raises UsageError naming `path`."""
+        for name in ("enable_large_batch_splitting", "pad_variable_length_inputs"):
+            value = getattr(message, name)
+            if getattr(value, "value", value):
+                raise UsageError(f"{path}: {name} is not supported.")
+        values = {
+            name: getattr(message, name).value
+            for name in cls.__dataclass_fields__
+            if name != "allowed_batch_sizes" and message.HasField(name)
+        }
+        try:
+            return cls(**values, allowed_batch_sizes=tuple(message.allowed_batch_sizes))
+        except UsageError as error:
+            raise UsageError(f"{path}: {error}") from error
+
+    def padded(self, rows: int) -> int:
+        """The size that a batch of so many rows is padded to."""
+        return next((size for size in self.allowed_batch_sizes if size >= rows), rows)

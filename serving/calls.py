@@ -1,0 +1,81 @@
+"""The life of a request: its deadline, its cancellation, and its place among those in flight."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import grpc
+
+from serving.errors import ServingError, exhausted
+
+
+class Call:
+    """One request under way.
+
+    Args:
+        timeout: seconds until its deadline; None for none.
+    """
+
+    def __init__(self, timeout: float | None = None):
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._lock = threading.Lock()
+        self._hooks: list[Callable[[], None]] = []
+        self._cancelled = False
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self._cancelled
+
+    def remaining(self) -> float | None:
+        """Seconds until the deadline, not below 0; None without one."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    def cancel(self) -> None:
+        """Lets go of the call: every hook is run once."""
+        with self._lock:
+            self._cancelled = True
+            hooks, self._hooks = self._hooks, []
+        for hook in hooks:
+            hook()
+
+    def on_cancel(self, hook: Callable[[], None]) -> None:
+        """Runs `hook` when the call is cancelled, at once if it was."""
+        with self._lock:
+            if not self._cancelled:
+                self._hooks.append(hook)
+                return
+        hook()
+
+    def check(self) -> None:
+        """Raises ServingError: DEADLINE_EXCEEDED or CANCELLED where the call is over."""
+        if self.remaining() == 0:
+            raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline exceeded")
+        if self._cancelled:
+            raise ServingError(grpc.StatusCode.CANCELLED, "Request was cancelled")
+
+
+class InFlight:
+    """Counts the requests that are being answered, and turns away those over a limit.
+
+    Args:
+        limit: how many may be in flight at once.
+    """
+
+    def __init__(self, limit: int):
+        self._limit = limit
+        self._places = threading.Semaphore(limit)
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """A place for as long as the context lasts; raises ServingError (RESOURCE_EXHAUSTED)."""
+        if not self._places.acquire(blocking=False):
+            raise exhausted(
+                f"Too many requests in flight: the server answers {self._limit} at a time "
+                "(--max-in-flight)."
+            )
+        try:
+            yield
+        finally:
+            self._places.release()

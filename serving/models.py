@@ -1,0 +1,288 @@
+"""The models a server has: their versions loaded and unloaded as folders and configuration change.
+
+A new version is loaded before an old one is let go, so that no request meets neither.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from serving.errors import as_serving_error, failed_precondition, invalid, not_found
+from serving.reaper import Reaper
+from serving.states import AVAILABLE, END, LOADING, START, UNLOADING, VersionStates
+from serving.versions import find_versions, fingerprint, wanted
+
+log = logging.getLogger(__name__)
+
+PLATFORM = "tensorflow"
+
+
+class _Held:
+    """A loaded version, the number of those who use it, and what to do after the last of them."""
+
+    def __init__(self, servable):
+        self.servable = servable
+        self.users = 0
+        self.at_end: Callable[[], None] | None = None
+
+
+class _Model:
+    """A model by its configuration, with what is loaded of it."""
+
+    def __init__(self, config):
+        self.config = config
+        self.states = VersionStates()
+        self.loaded: dict[int, _Held] = {}
+        # Versions that failed to load, and what their folders held then.
+        self.failed: dict[int, tuple] = {}
+
+
+class Models:
+    """All models.
+
+    Args:
+        load: (name, version, folder) -> servable; what it raises is the version's error.
+    """
+
+    def __init__(self, load: Callable[[str, int, Path], object]):
+        self._load = load
+        self._models: dict[str, _Model] = {}
+        # Guards the tables, never held while a model loads.
+        self._lock = threading.Lock()
+        # One pass over the folders at a time.
+        self._pass = threading.Lock()
+        self._reaper = Reaper()
+
+    # What requests ask for ----------------------------------------------------------------
+
+    @contextmanager
+    def use(self, spec) -> Iterator[object]:
+        """The servable of a `ModelSpec`, kept loaded as long as the context lasts.
+
+        Raises:
+            ServingError: INVALID_ARGUMENT for a spec without a name or with an unknown label,
+                NOT_FOUND where no such model or version is loaded.
+        """
+        if not spec.name:
+            raise invalid("ModelSpec has no name specified.")
+        with self._lock:
+            held = self._find(spec)
+            held.users += 1
+        try:
+            yield held.servable
+        finally:
+            with self._lock:
+                held.users -= 1
+                last = held.at_end is not None and not held.users
+            if last:
+                self._bury(held)
+
+    def statuses(self, spec) -> list:
+        """`ModelVersionStatus` of a model's versions, or of the one that is asked for.
+
+        Raises:
+            ServingError: INVALID_ARGUMENT without a name, NOT_FOUND for what was never seen.
+        """
+        if not spec.name:
+            raise invalid("ModelSpec has no name specified.")
+        with self._lock:
+            model = self._models.get(spec.name)
+            version = self._numbered(model, spec) if model else None
+            asked = spec.HasField("version") or bool(spec.version_label)
+            found = model.states.messages(version) if model else []
+        if not found and asked:
+            number = spec.version.value if version is None else version
+            raise not_found(f"Could not find version {number} of model {spec.name}")
+        if not found:
+            raise not_found(f"Could not find any versions of model {spec.name}")
+        return found
+
+    def available(self) -> dict[str, list]:
+        """{model: its loaded servables, highest version first}."""
+        with self._lock:
+            return {
+                name: [model.loaded[version].servable for version in sorted(model.loaded)[::-1]]
+                for name, model in self._models.items()
+            }
+
+    def errors(self) -> dict[str, str]:
+        """{model: why nothing of it is loaded}, of those of which nothing is."""
+        with self._lock:
+            return {
+                name: model.states.last_error() or f"no versions in {model.config.base_path}"
+                for name, model in self._models.items()
+                if not model.loaded
+            }
+
+    # What changes them --------------------------------------------------------------------
+
+    def configure(self, configs: Sequence) -> None:
+        """Takes a new list of `ModelConfig`, loads what is new in it and lets go what is not.
+
+        Raises:
+            ServingError: INVALID_ARGUMENT where the list is refused and nothing changes;
+                FAILED_PRECONDITION where it holds, but a model that is new in it could not be
+                loaded, or a label names a version that is not loaded.
+        """
+        _check_names(configs)
+        with self._pass:
+            with self._lock:
+                self._check_platforms(configs)
+                new = [config.name for config in configs if config.name not in self._models]
+                gone = set(self._models) - {config.name for config in configs}
+                for config in configs:
+                    self._models.setdefault(config.name, _Model(config)).config = config
+            for config in configs:
+                self._update(config.name)
+            for name in gone:
+                self._remove(name)
+        self._check_available(new)
+        self._check_labels(configs)
+
+    def poll(self) -> None:
+        """Looks at every model's folder once, and loads and lets go accordingly."""
+        with self._pass:
+            with self._lock:
+                names = list(self._models)
+            for name in names:
+                self._update(name)
+
+    def close(self) -> None:
+        """Lets go of everything."""
+        with self._pass:
+            for name in list(self._models):
+                self._remove(name)
+        self._reaper.close()
+
+    # Inside -------------------------------------------------------------------------------
+
+    def _find(self, spec):
+        model = self._models.get(spec.name)
+        version = self._numbered(model, spec) if model else None
+        if model and version is None and not spec.HasField("version") and model.loaded:
+            version = max(model.loaded)
+        if not model or version not in model.loaded:
+            wish = (
+                f"Specific({spec.name}, {spec.version.value if version is None else version})"
+                if spec.HasField("version") or version is not None
+                else f"Latest({spec.name})"
+            )
+            raise not_found(f"Servable not found for request: {wish}")
+        return model.loaded[version]
+
+    @staticmethod
+    def _numbered(model, spec):
+        """The version that a spec names, by number or label; None where it names none."""
+        if spec.version_label:
+            if spec.version_label not in model.config.version_labels:
+                raise invalid(f"Unrecognized servable version label: {spec.version_label}")
+            return model.config.version_labels[spec.version_label]
+        return spec.version.value if spec.HasField("version") else None
+
+    def _check_platforms(self, configs):
+        for config in configs:
+            platform = config.model_platform
+            known = self._models.get(config.name)
+            if known and known.config.model_platform != platform:
+                raise invalid(
+                    f"Illegal to change a model's platform. For model {config.name} platform was "
+                    f"{known.config.model_platform} and new platform requested is {platform}"
+                )
+            if platform != PLATFORM:
+                raise invalid(
+                    f"model {config.name}: model_platform is {platform!r}; expected {PLATFORM!r}"
+                )
+
+    def _update(self, name):
+        model = self._models[name]
+        found = find_versions(model.config.base_path)
+        # A base path that has vanished (a share unmounted) takes nothing out of service.
+        if found is None:
+            return
+        wish = wanted(found, model.config.model_version_policy)
+        for version in wish:
+            if version not in model.loaded:
+                self._add(model, version, found[version])
+        # As TensorFlow Serving's availability-preserving policy has it.
+        if not wish or any(version in model.loaded for version in wish):
+            for version in set(model.loaded) - set(wish):
+                self._drop(model, version)
+
+    def _add(self, model, version, folder):
+        held = fingerprint(folder)
+        # The same files fail the same way; a copy that has gone on may load.
+        if model.failed.get(version) == held:
+            return
+        name = model.config.name
+        states = model.states
+        states.set(version, START)
+        states.set(version, LOADING)
+        try:
+            servable = self._load(name, version, folder)
+        except Exception as error:
+            reason = as_serving_error(error)
+            model.failed[version] = held
+            states.set(version, END, reason)
+            log.error("model %s version %d failed to load: %s", name, version, reason.message)
+            return
+        with self._lock:
+            model.failed.pop(version, None)
+            model.loaded[version] = _Held(servable)
+        states.set(version, AVAILABLE)
+        log.info("model %s version %d is available", name, version)
+
+    def _drop(self, model, version):
+        with self._lock:
+            held = model.loaded.pop(version)
+            held.at_end = lambda: model.states.set(version, END)
+            unused = not held.users
+        model.states.set(version, UNLOADING)
+        log.info("model %s version %d is unloaded", model.config.name, version)
+        if unused:
+            self._bury(held)
+
+    def _remove(self, name):
+        model = self._models[name]
+        for version in list(model.loaded):
+            self._drop(model, version)
+        with self._lock:
+            del self._models[name]
+
+    def _bury(self, held):
+        held.servable = None
+        held.at_end()
+        self._reaper.wake()
+
+    def _check_available(self, names):
+        missing = {name: why for name, why in self.errors().items() if name in names}
+        if missing:
+            reasons = "; ".join(f"{name}: {why}" for name, why in missing.items())
+            raise failed_precondition(f"Some models did not become available: {{{reasons}}}")
+
+    def _check_labels(self, configs):
+        for config in configs:
+            for label, version in config.version_labels.items():
+                with self._lock:
+                    loaded = version in self._models[config.name].loaded
+                if not loaded:
+                    raise failed_precondition(
+                        f"Request to assign label {label} to version {version} of model "
+                        f"{config.name}, which is not currently available for inference"
+                    )
+
+
+def _check_names(configs):
+    names = set()
+    for config in configs:
+        if not config.name:
+            raise invalid("Illegal to list a model without a name in config list")
+        if config.name in names:
+            raise invalid(f"Illegal to list model {config.name} multiple times in config list")
+        names.add(config.name)
+        if not Path(config.base_path).is_absolute():
+            raise invalid(
+                f"Expected model {config.name} to have an absolute path or URI; "
+                f"got base_path={config.base_path}"
+            )

@@ -1,0 +1,49 @@
+"""`python -m serving.server`: serves SavedModels over TensorFlow Serving's APIs."""
+
+import logging
+import signal
+import sys
+import threading
+
+from serving import cli, options
+
+
+def run(arguments: list[str]) -> int:
+    """Serves until SIGTERM or SIGINT; gives the exit code."""
+    settings = options.parse(arguments)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    with cli.quiet_stderr():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+    from serving.app import App
+
+    app = App(settings)
+    app.start()
+    _tell(app, settings)
+    ended.wait()
+    print("stopping: no new requests, those in flight are answered", flush=True)
+    app.stop()
+    print("stopped", flush=True)
+    return 0
+
+
+def _tell(app, settings):
+    for name, servables in sorted(app.models.available().items()):
+        for servable in servables:
+            # Names with underscores before them are TensorFlow's own.
+            names = sorted(key for key in servable.signatures if not key.startswith("__"))
+            print(f"model {name} version {servable.version}: {', '.join(names)}")
+    print(f"gRPC on {settings.host}:{app.port}" + (" (TLS)" if settings.ssl_config_file else ""))
+    if app.rest_port is not None:
+        print(f"REST on http://{settings.host}:{app.rest_port}/v1/models/NAME")
+    print("ready", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(run))

@@ -1,0 +1,172 @@
+"""What the server answers, whatever the transport: models, runner, limits and metrics in one."""
+
+import time
+from collections.abc import Callable
+
+from serving import examples, inference
+from serving.calls import Call, InFlight
+from serving.errors import ServingError, as_serving_error, invalid
+from serving.models import Models
+from serving.monitoring import Metrics
+
+SIGNATURE_DEF = "signature_def"
+
+
+class Service:
+    """Requests in, responses out, as Protocol Buffers messages.
+
+    Args:
+        models: those that are served.
+        runner: runs signatures, alone or in batches.
+        in_flight: counts and limits what is answered at a time.
+        settings: how tensors travel.
+        metrics: what is counted.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        runner,
+        in_flight: InFlight,
+        settings: inference.Settings,
+        metrics: Metrics,
+    ):
+        self.models = models
+        self.in_flight = in_flight
+        self.settings = settings
+        self._runner = runner
+        self._metrics = metrics
+
+    def predict(self, request, call: Call, api: str = "GRPC", as_content: bool = False):
+        """`PredictRequest` to `PredictResponse`.
+
+        Args:
+            request: the message.
+            call: its deadline and cancellation.
+            api: GRPC or REST, for the metrics.
+            as_content: answer in `tensor_content` whatever the server's own setting.
+
+        Raises:
+            ServingError: whatever went wrong; nothing else is raised.
+        """
+        settings = self.settings
+        if as_content:
+            settings = inference.Settings(settings.max_bytes, True)
+
+        def answer(servable):
+            return inference.predict(self._runner, servable, request, call, settings)
+
+        return self._answered("Predict", api, _spec(request), answer)
+
+    def classify(self, request, call: Call, api: str = "GRPC"):
+        """`ClassificationRequest` to `ClassificationResponse`; as `predict`."""
+
+        def answer(servable):
+            return examples.classify(self._runner, servable, request, call)
+
+        return self._answered("Classify", api, _spec(request), answer)
+
+    def regress(self, request, call: Call, api: str = "GRPC"):
+        """`RegressionRequest` to `RegressionResponse`; as `predict`."""
+
+        def answer(servable):
+            return examples.regress(self._runner, servable, request, call)
+
+        return self._answered("Regress", api, _spec(request), answer)
+
+    def multi_inference(self, request, call: Call, api: str = "GRPC"):
+        """`MultiInferenceRequest` to `MultiInferenceResponse`; as `predict`."""
+        first = request.tasks[0] if request.tasks else None
+
+        def answer(servable):
+            return examples.multi_inference(self._runner, servable, request, call)
+
+        return self._answered("MultiInference", api, _spec(first), answer)
+
+    def metadata(self, request):
+        """`GetModelMetadataRequest` to `GetModelMetadataResponse`; as `predict`."""
+        from tensorflow_serving.apis import get_model_metadata_pb2
+
+        def answer(servable):
+            if not request.metadata_field:
+                raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
+            for field in request.metadata_field:
+                if field != SIGNATURE_DEF:
+                    raise invalid(f"Metadata field {field} is not supported")
+            signatures = get_model_metadata_pb2.SignatureDefMap()
+            for name, definition in servable.signatures.items():
+                signatures.signature_def[name].CopyFrom(definition)
+            response = get_model_metadata_pb2.GetModelMetadataResponse()
+            inference.fill_spec(response.model_spec, servable, "")
+            response.metadata[SIGNATURE_DEF].Pack(signatures)
+            return response
+
+        return _guarded(lambda: self._with_servable(_spec(request), answer))
+
+    def status(self, request):
+        """`GetModelStatusRequest` to `GetModelStatusResponse`; as `predict`."""
+        from tensorflow_serving.apis import get_model_status_pb2
+
+        def answer():
+            spec = _spec(request)()
+            return get_model_status_pb2.GetModelStatusResponse(
+                model_version_status=self.models.statuses(spec)
+            )
+
+        return _guarded(answer)
+
+    def reload(self, request) -> None:
+        """Takes the models of a `ReloadConfigRequest`; as `predict`."""
+
+        def answer():
+            if request.config.WhichOneof("config") != "model_config_list":
+                raise invalid(
+                    "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
+                    "ModelConfigList is currently supported"
+                )
+            self.models.configure(request.config.model_config_list.config)
+
+        return _guarded(answer)
+
+    def _answered(self, method, api, spec, answer):
+        """What `answer` gives for the servable that is asked for, counted and timed."""
+        start = time.perf_counter()
+        status = "OK"
+        # A model's name once it is known to be one: a stranger's are without number.
+        name = ""
+
+        def named(servable):
+            nonlocal name
+            name = servable.name
+            return answer(servable)
+
+        try:
+            with self.in_flight.admit():
+                return _guarded(lambda: self._with_servable(spec, named))
+        except ServingError as error:
+            status = error.code.name
+            raise
+        finally:
+            self._metrics.observe(name, method, api, status, time.perf_counter() - start)
+
+    def _with_servable(self, spec, answer):
+        with self.models.use(spec()) as servable:
+            return answer(servable)
+
+
+def _spec(request) -> Callable:
+    """Gives the `ModelSpec` of a request, or raises for want of one."""
+
+    def spec():
+        if request is None or not request.HasField("model_spec"):
+            raise invalid("Missing ModelSpec")
+        return request.model_spec
+
+    return spec
+
+
+def _guarded(answer):
+    try:
+        return answer()
+    except Exception as error:
+        raise as_serving_error(error) from error
