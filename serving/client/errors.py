@@ -2,6 +2,8 @@
 
 import grpc
 
+from serving.errors import ServingError
+
 
 class ClientError(Exception):
     """Something failed on this side; the command line exits with 1."""
@@ -13,18 +15,11 @@ class ImageError(ClientError):
     """An image cannot be read or sent; the message names it."""
 
 
-class CallError(ClientError):
-    """A call that failed, by gRPC or REST.
+class CallError(ServingError):
+    """A call that failed, by gRPC or REST; `code` and `message` are what came back."""
 
-    Attributes:
-        code: the status, a `grpc.StatusCode`.
-        message: what the server, or the transport, said.
-    """
-
-    def __init__(self, code: grpc.StatusCode, message: str):
-        super().__init__(f"{code.name}: {message}")
-        self.code = code
-        self.message = message
+    def __str__(self):
+        return f"{self.code.name}: {self.message}"
 
 
 class TooLargeError(CallError):

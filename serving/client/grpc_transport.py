@@ -16,6 +16,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from serving import codec
 from serving.client.answers import (
     Answer,
     ModelMetadata,
@@ -29,6 +30,10 @@ from serving.client.errors import CallError, TooLargeError
 from serving.client.limits import Limits
 from serving.client.tls import Tls
 
+# What an answer's array may take in memory.
+_MOST_BYTES = 2**31
+# TF Serving does not know it, and answers as it always does.
+_METADATA = ((codec.CONTENT_METADATA, "1"),)
 _OVERSIZE = re.compile(r"(Sent|Received) message larger than max \((\d+) vs\. (\d+)\)")
 
 
@@ -56,7 +61,10 @@ class GrpcTransport:
     ) -> Answer:
         """Arrays for arrays; `outputs` chooses among the signature's, all by default."""
         answer = self._call(self._predictions.Predict, _request(spec, inputs, outputs), timeout)
-        arrays = {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}
+        arrays = {
+            name: codec.decode(tensor, name, _MOST_BYTES).numpy()
+            for name, tensor in answer.outputs.items()
+        }
         return Answer(arrays, answer.model_spec.version.value)
 
     def prepared(
@@ -119,7 +127,7 @@ class GrpcTransport:
         if size > self.limits.message_bytes:
             raise _too_large("request", size, self.limits.message_bytes)
         try:
-            return method(request, timeout=timeout)
+            return method(request, timeout=timeout, metadata=_METADATA)
         except grpc.RpcError as error:
             raise _call_error(error, self.limits) from error
 
