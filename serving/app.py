@@ -53,12 +53,7 @@ class App:
         self._problem: str | None = None
         self._ending = threading.Event()
         self._watchers: list[threading.Thread] = []
-        tf.config.threading.set_intra_op_parallelism_threads(
-            options.tensorflow_intra_op_parallelism
-        )
-        tf.config.threading.set_inter_op_parallelism_threads(
-            options.tensorflow_inter_op_parallelism
-        )
+        _set_threads(options)
         self._credentials = _credentials(options.ssl_config_file)
         self._metrics = Metrics()
         self._metrics_path = _metrics_path(options.monitoring_config_file)
@@ -174,6 +169,18 @@ class App:
         thread = threading.Thread(target=watch, name="watch", daemon=True)
         thread.start()
         self._watchers.append(thread)
+
+
+def _set_threads(options):
+    # 0 leaves them to TensorFlow, which refuses any change once it has begun.
+    if options.tensorflow_intra_op_parallelism:
+        tf.config.threading.set_intra_op_parallelism_threads(
+            options.tensorflow_intra_op_parallelism
+        )
+    if options.tensorflow_inter_op_parallelism:
+        tf.config.threading.set_inter_op_parallelism_threads(
+            options.tensorflow_inter_op_parallelism
+        )
 
 
 def _credentials(path):

@@ -87,7 +87,7 @@ class GrpcServer:
         service: what answers.
         max_in_flight: requests that it answers at a time.
         max_message_bytes: most bytes of a message, in and out.
-        options: further channel arguments, as (name, value).
+        options: further channel arguments, as (name, value); they win.
     """
 
     def __init__(
@@ -103,12 +103,14 @@ class GrpcServer:
             # Those that wait for a thread, so that a flood is answered at once with
             # RESOURCE_EXHAUSTED rather than kept.
             maximum_concurrent_rpcs=threads + _SPARE_THREADS,
-            options=(
-                ("grpc.max_receive_message_length", max_message_bytes),
-                ("grpc.max_send_message_length", max_message_bytes),
-                # Else two servers share a port and answer in turn.
-                ("grpc.so_reuseport", 0),
-                *options,
+            options=tuple(
+                {
+                    "grpc.max_receive_message_length": max_message_bytes,
+                    "grpc.max_send_message_length": max_message_bytes,
+                    # Else two servers share a port and answer in turn.
+                    "grpc.so_reuseport": 0,
+                    **dict(options),
+                }.items()
             ),
         )
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(

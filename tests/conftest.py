@@ -11,6 +11,13 @@ STEPS = (1, 2)
 SPLITS = ("train", "train", "train", "validation", "test", "test")
 
 
+def pytest_addoption(parser):
+    group = parser.getgroup("serving", "which server the tests of serving/ are about")
+    text = "of a server with the models that `python tests/serving/zoo.py DIR` writes"
+    group.addoption("--server-address", metavar="HOST:PORT", help=f"gRPC {text}")
+    group.addoption("--rest-address", metavar="HOST:PORT", help=f"REST {text}")
+
+
 @pytest.fixture(scope="session")
 def labelled_folder(tmp_path_factory):
     """Folder data: 48 images of 20 x 24 pixels, of which 16 are for tests."""

@@ -1,0 +1,247 @@
+"""Requests gathered into batches: their sizes, their order, and one bad one among good ones."""
+
+import threading
+import time
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from serving.batching import Batcher
+from serving.batching_parameters import BatchingParameters
+from serving.calls import Call
+from serving.cli import UsageError
+from serving.errors import ServingError, invalid
+
+
+class Doubler:
+    """Gives {"y": 2 x}; notes the rows of each run, and waits while it is held."""
+
+    def __init__(self):
+        self.sizes = []
+        self.entered = threading.Event()
+        self.free = threading.Event()
+        self.free.set()
+
+    def run(self, signature, inputs, call):
+        self.entered.set()
+        self.free.wait(20)
+        self.sizes.append(int(inputs["x"].shape[0]))
+        if bool(tf.reduce_any(inputs["x"] < 0)):
+            raise invalid("negative")
+        return {"y": inputs["x"] * 2}
+
+
+def batcher(**parameters):
+    return Batcher(BatchingParameters(**{"num_batch_threads": 1, **parameters}))
+
+
+class Clients:
+    """Threads that each run one request, and what came of it."""
+
+    def __init__(self, runner, servable):
+        self.runner, self.servable = runner, servable
+        self.threads, self.results = [], {}
+
+    def send(self, name, *values, call=None):
+        def work():
+            inputs = {"x": tf.constant(values, tf.float32)}
+            try:
+                outputs = self.runner.run(self.servable, "s", inputs, call or Call())
+                self.results[name] = outputs["y"].numpy().tolist()
+            except ServingError as error:
+                self.results[name] = error
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        self.threads.append(thread)
+
+    def wait(self):
+        for thread in self.threads:
+            thread.join(20)
+        return self.results
+
+
+@pytest.fixture
+def servable():
+    return Doubler()
+
+
+@pytest.fixture
+def clients(servable):
+    """Of a batcher whose one thread is held by a first request, so that others gather."""
+    made = []
+
+    def make(hold=True, **parameters):
+        runner = batcher(**parameters)
+        clients = Clients(runner, servable)
+        made.append((runner, clients))
+        if hold:
+            servable.free.clear()
+            clients.send("first", 0)
+            assert servable.entered.wait(20)
+        return clients
+
+    yield make
+    servable.free.set()
+    for runner, clients in made:
+        clients.wait()
+        runner.close()
+
+
+def wait_until(holds):
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def queued(clients):
+    return sum(batch.rows for queue in clients.runner._queues.values() for batch in queue)
+
+
+def test_requests_that_wait_share_a_run(clients, servable):
+    sent = clients(max_batch_size=8)
+    for number in range(5):
+        sent.send(number, number, number + 10)
+        wait_until(lambda n=number: queued(sent) == 2 * (n + 1))
+    servable.free.set()
+    results = sent.wait()
+    # 8 rows, then the 2 that did not fit.
+    assert servable.sizes == [1, 8, 2]
+    assert all(results[n] == [2 * n, 2 * n + 20] for n in range(5))
+
+
+def test_shapes_are_kept_apart(servable, clients):
+    sent = clients(max_batch_size=8)
+    sent.send("flat", 1, 2)
+    sent.send("deep", (1, 2), (3, 4))
+    wait_until(lambda: queued(sent) == 4)
+    servable.free.set()
+    results = sent.wait()
+    assert results["flat"] == [2, 4]
+    assert results["deep"] == [[2, 4], [6, 8]]
+    assert sorted(servable.sizes) == [1, 2, 2]
+
+
+def test_a_bad_request_fails_alone(clients, servable):
+    sent = clients(max_batch_size=8)
+    for name, value in (("a", 1), ("bad", -1), ("b", 2)):
+        sent.send(name, value)
+        wait_until(lambda value=value, name=name: queued(sent) == ["a", "bad", "b"].index(name) + 1)
+    servable.free.set()
+    results = sent.wait()
+    assert results["a"] == [2]
+    assert results["b"] == [4]
+    assert results["bad"].code == grpc.StatusCode.INVALID_ARGUMENT
+    assert servable.sizes == [1, 3, 1, 1, 1]
+
+
+def test_padding_repeats_a_row_and_is_cut_off(clients, servable):
+    sent = clients(max_batch_size=4, allowed_batch_sizes=(2, 4))
+    sent.send("three", 1, 2, 3)
+    wait_until(lambda: queued(sent) == 3)
+    servable.free.set()
+    assert sent.wait()["three"] == [2, 4, 6]
+    assert servable.sizes == [2, 4]
+
+
+def test_a_batch_waits_for_its_time(servable, clients):
+    sent = clients(hold=False, max_batch_size=8, batch_timeout_micros=300_000)
+    start = time.monotonic()
+    sent.send("a", 1)
+    sent.send("b", 2)
+    assert sent.wait() == {"a": [2], "b": [4]}
+    assert servable.sizes == [2]
+    assert time.monotonic() - start >= 0.29
+
+
+def test_a_full_batch_does_not_wait(servable, clients):
+    sent = clients(hold=False, max_batch_size=2, batch_timeout_micros=15_000_000)
+    start = time.monotonic()
+    sent.send("a", 1)
+    sent.send("b", 2)
+    sent.wait()
+    assert servable.sizes == [2]
+    assert time.monotonic() - start < 10
+
+
+def test_a_full_queue_refuses_exactly_the_surplus(clients, servable):
+    sent = clients(max_batch_size=2, max_enqueued_batches=3)
+    for number in range(10):
+        sent.send(number, number)
+        wait_until(lambda n=number: queued(sent) + len(sent.results) == n + 1)
+    servable.free.set()
+    results = sent.wait()
+    refused = [n for n in range(10) if isinstance(results[n], ServingError)]
+    assert refused == [6, 7, 8, 9]
+    assert all(results[n].code == grpc.StatusCode.UNAVAILABLE for n in refused)
+    assert "3 batches enqueued and max_enqueued_batches is 3" in results[9].message
+
+
+def test_a_cancelled_request_is_left_out(clients, servable):
+    sent = clients(max_batch_size=8)
+    call = Call()
+    sent.send("gone", 5, call=call)
+    sent.send("stays", 6)
+    wait_until(lambda: queued(sent) == 2)
+    call.cancel()
+    # Its client hears at once, though the thread is still held.
+    wait_until(lambda: "gone" in sent.results)
+    assert sent.results["gone"].code == grpc.StatusCode.CANCELLED
+    servable.free.set()
+    assert sent.wait()["stays"] == [12]
+    assert servable.sizes == [1, 1]
+
+
+def test_a_deadline_ends_the_wait(clients, servable):
+    sent = clients(max_batch_size=8)
+    sent.send("late", 5, call=Call(timeout=0.05))
+    wait_until(lambda: "late" in sent.results)
+    assert sent.results["late"].code == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"x": np.zeros(9, "f4")}, "Task size 9 is larger than maximum input batch size 8"),
+        ({"x": np.float32(1)}, "at least one dimension"),
+        ({"x": np.zeros(2, "f4"), "z": np.zeros(3, "f4")}, "equal 0th-dimension size"),
+    ],
+)
+def test_requests_that_cannot_be_batched(clients, servable, inputs, message):
+    runner = clients(hold=False, max_batch_size=8).runner
+    tensors = {name: tf.constant(value) for name, value in inputs.items()}
+    with pytest.raises(ServingError, match=message) as refused:
+        runner.run(servable, "s", tensors, Call())
+    assert refused.value.code == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_no_rows_are_run_at_once(clients, servable):
+    runner = clients(hold=False).runner
+    outputs = runner.run(servable, "s", {"x": tf.zeros((0, 2))}, Call())
+    assert outputs["y"].shape == (0, 2)
+
+
+def test_closing_runs_what_waits(servable):
+    runner = batcher(batch_timeout_micros=60_000_000)
+    sent = Clients(runner, servable)
+    sent.send("a", 1)
+    wait_until(lambda: queued(sent) == 1)
+    runner.close()
+    assert sent.wait() == {"a": [2]}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"max_batch_size": 0}, "max_batch_size: 0"),
+        ({"batch_timeout_micros": -1}, "batch_timeout_micros: -1"),
+        ({"max_batch_size": 4, "allowed_batch_sizes": (4, 2)}, "rising"),
+        ({"max_batch_size": 4, "allowed_batch_sizes": (2, 8)}, "expected max_batch_size, 4"),
+    ],
+)
+def test_parameters_are_checked(values, message):
+    with pytest.raises(UsageError, match=message):
+        BatchingParameters(**values)
