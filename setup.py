@@ -37,6 +37,7 @@ setup(
             "import-linter>=2.7,<3",
             "check-jsonschema>=0.37,<0.40",
             "kubernetes-validate>=1.34,<2",
+            "trustme>=1.2,<2",
         ]
     },
     entry_points={"console_scripts": ["cdd = cdd_keras.__main__:main"]},

@@ -27,3 +27,20 @@ class TooLargeError(CallError):
 
     def __init__(self, message: str):
         super().__init__(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
+
+
+def too_large(what: str, most: int, size: int | None = None) -> TooLargeError:
+    """For a request or an answer over the client's own limit, in bytes."""
+    found = "is" if size is None else f"has {size} bytes,"
+    return TooLargeError(
+        f"the {what} {found} over the limit of {most} bytes. Send fewer rows a request "
+        "(--batch-size), or raise the limit (--max-message-mib)."
+    )
+
+
+def refused_size(why: str) -> TooLargeError:
+    """For what is over the server's limit."""
+    return TooLargeError(
+        f"the server refused a request for its size: {why}. Send fewer rows a request "
+        "(--batch-size), or raise the server's limit."
+    )

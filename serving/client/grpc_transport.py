@@ -26,7 +26,7 @@ from serving.client.answers import (
     VersionStatus,
     dtype_name,
 )
-from serving.client.errors import CallError, TooLargeError
+from serving.client.errors import CallError, refused_size, too_large
 from serving.client.limits import Limits
 from serving.client.tls import Tls
 
@@ -34,7 +34,7 @@ from serving.client.tls import Tls
 _MOST_BYTES = 2**31
 # TF Serving does not know it, and answers as it always does.
 _METADATA = ((codec.CONTENT_METADATA, "1"),)
-_OVERSIZE = re.compile(r"(Sent|Received) message larger than max \((\d+) vs\. (\d+)\)")
+_OVERSIZE = re.compile(r"message larger than max \((\d+) vs\. (\d+)\)")
 
 
 class GrpcTransport:
@@ -125,7 +125,7 @@ class GrpcTransport:
     def _call(self, method, request, timeout: float):
         size = request.ByteSize()
         if size > self.limits.message_bytes:
-            raise _too_large("request", size, self.limits.message_bytes)
+            raise too_large("request", self.limits.message_bytes, size)
         try:
             return method(request, timeout=timeout, metadata=_METADATA)
         except grpc.RpcError as error:
@@ -157,21 +157,11 @@ def _call_error(error: grpc.RpcError, limits: Limits) -> CallError:
     found = _OVERSIZE.search(details)
     if not found:
         return CallError(error.code(), details)
-    which, size, most = found[1], int(found[2]), int(found[3])
-    # "Received" by the client is the answer, unless the server says that it received.
-    if which == "Received" and most == limits.message_bytes and "SERVER" not in details:
-        return _too_large("answer", size, most)
-    return TooLargeError(
-        f"the server refused a message of {size} bytes: it takes {most}. Send fewer rows a request "
-        "(--batch-size), or raise the server's own limit."
-    )
-
-
-def _too_large(what: str, size: int, most: int) -> TooLargeError:
-    return TooLargeError(
-        f"the {what} has {size} bytes, over the limit of {most}. Send fewer rows a request "
-        "(--batch-size), or raise the limit (--max-message-mib)."
-    )
+    size, most = int(found[1]), int(found[2])
+    # gRPC says which side it was, but for servers of older versions.
+    if "SERVER" not in details and most == limits.message_bytes:
+        return too_large("answer", most, size)
+    return refused_size(f"a message of {size} bytes, where it takes {most}")
 
 
 def _request(spec, inputs, outputs=()) -> predict_pb2.PredictRequest:

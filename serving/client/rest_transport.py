@@ -18,7 +18,7 @@ from serving.client.answers import (
     VersionStatus,
     dtype_name,
 )
-from serving.client.errors import CallError, TooLargeError
+from serving.client.errors import CallError, refused_size, too_large
 from serving.client.limits import Limits
 from serving.client.tls import Tls
 
@@ -29,7 +29,6 @@ _CODES = {
     403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.NOT_FOUND,
     409: grpc.StatusCode.ABORTED,
-    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
     499: grpc.StatusCode.CANCELLED,
     500: grpc.StatusCode.INTERNAL,
@@ -119,7 +118,7 @@ class RestTransport:
     def _send(self, method: str, path: str, timeout: float, body: bytes = b"") -> dict:
         most = self.limits.message_bytes
         if len(body) > most:
-            raise _too_large("request", most)
+            raise too_large("request", most, len(body))
         try:
             with self._pool.request(
                 method,
@@ -134,7 +133,7 @@ class RestTransport:
         except urllib3.exceptions.HTTPError as error:
             raise _call_error(error, timeout) from error
         if len(content) > most:
-            raise _too_large("answer", most)
+            raise too_large("answer", most)
         return _checked(response.status, content)
 
 
@@ -158,13 +157,6 @@ def _tls_options(tls: Tls | None) -> dict:
     }
 
 
-def _too_large(what: str, most: int) -> TooLargeError:
-    return TooLargeError(
-        f"the {what} is over the limit of {most} bytes. Send fewer rows a request (--batch-size), "
-        "or raise the limit (--max-message-mib)."
-    )
-
-
 def _path(spec: ModelSpec) -> str:
     path = f"/v1/models/{quote(spec.name, safe='')}"
     if spec.version is not None:
@@ -182,6 +174,8 @@ def _checked(status: int, content: bytes) -> dict:
     if status == 200 and isinstance(body, dict):
         return body
     message = body.get("error", "") if isinstance(body, dict) else "not an answer of TF Serving"
+    if status == 413:
+        raise refused_size(message)
     code = _CODES.get(status, grpc.StatusCode.UNKNOWN)
     raise CallError(code, f"{message} (HTTP {status})")
 

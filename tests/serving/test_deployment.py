@@ -4,11 +4,17 @@ import copy
 import json
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import kubernetes_validate
 import pytest
 import yaml
+
+from serving.batching_parameters import BatchingParameters
+from serving.client.limits import Limits
+from serving.config_files import read_batching, read_model_config, read_monitoring
 
 SERVING = Path(__file__).parent.parent.parent / "serving"
 COMPOSE = SERVING / "docker-compose.yml"
@@ -150,3 +156,57 @@ def test_compose_and_kubernetes_run_the_same_server():
     assert not service["image"].endswith(":latest")
     assert service["entrypoint"] == container()["command"]
     assert service["command"] == container()["args"]
+
+
+def test_the_config_names_the_models_of_an_export():
+    config = read_model_config(str(SERVING / "config" / "models.config"))
+    models = {one.name: one.base_path for one in config.model_config_list.config}
+    # Where the volumes are mounted.
+    assert models == {
+        "cdd_classifier": "/models/cdd_classifier",
+        "cdd_generator": "/models/cdd_generator",
+    }
+    for one in config.model_config_list.config:
+        assert one.model_platform == "tensorflow"
+        assert one.model_version_policy.latest.num_versions == 1
+
+
+def test_batches_fit_what_the_client_sends():
+    path = str(SERVING / "config" / "batching_parameters.txt")
+    parameters = BatchingParameters.from_message(read_batching(path), path)
+    assert parameters.max_batch_size == Limits().rows
+    sizes = list(read_batching(path).allowed_batch_sizes)
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == parameters.max_batch_size
+
+
+def test_metrics_are_where_prometheus_is_told_to_look():
+    path = read_monitoring(str(SERVING / "config" / "monitoring.config")).prometheus_config.path
+    annotations = resource("Deployment")["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/path"] == path
+    assert annotations["prometheus.io/port"] == "8501"
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (404, 1)])
+def test_the_health_check_of_compose_reads_the_status(status, code):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.path = self.path
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    _, *command = compose()["services"]["serving"]["healthcheck"]["test"]
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.handle_request)
+        thread.start()
+        # What Compose does with $$, and another port.
+        words = [
+            word.replace("$$", "$").replace("/8501", f"/{server.server_port}") for word in command
+        ]
+        found = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+        thread.join()
+        assert server.path == "/v1/models/cdd_classifier"
+    assert found.returncode == code, found.stderr

@@ -1,7 +1,7 @@
 """Stand-ins for a server, by gRPC and by REST."""
 
 import pytest
-from stand_in_servers import QUICK, StandIn, grpc_server, rest_server
+from stand_in_servers import QUICK, StandIn, grpc_server, rest_server, stop
 
 from serving.client import Client
 
@@ -12,7 +12,7 @@ def grpc_stand_in():
     server, port = grpc_server(stand_in)
     stand_in.address = f"localhost:{port}"
     yield stand_in
-    server.stop(None).wait()
+    stop(server)
 
 
 @pytest.fixture(scope="session")
@@ -21,8 +21,7 @@ def rest_stand_in():
     server, port = rest_server(stand_in)
     stand_in.address = f"http://localhost:{port}"
     yield stand_in
-    server.shutdown()
-    server.server_close()
+    stop(server)
 
 
 @pytest.fixture(params=["grpc", "rest"])

@@ -7,6 +7,7 @@ its mean grey; a picture drawn is all of one colour, told by what was asked.
 import base64
 import io
 import json
+import ssl
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -122,8 +123,8 @@ class StandIn:
         return answer(signature, inputs)
 
 
-def grpc_server(stand_in):
-    """(started server, port); imports TensorFlow."""
+def grpc_server(stand_in, credentials=None, options=()):
+    """(started server, port), with TLS where there are credentials; imports TensorFlow."""
     import tensorflow as tf
     from tensorflow.core.framework import types_pb2
     from tensorflow_serving.apis import (
@@ -183,10 +184,13 @@ def grpc_server(stand_in):
             response.model_version_status.add(version=7, state=30)
             return response
 
-    server = grpc.server(ThreadPoolExecutor(8))
+    server = grpc.server(ThreadPoolExecutor(8), options=options)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Predictions(), server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(Models(), server)
-    port = server.add_insecure_port("localhost:0")
+    if credentials:
+        port = server.add_secure_port("localhost:0", credentials)
+    else:
+        port = server.add_insecure_port("localhost:0")
     server.start()
     return server, port
 
@@ -211,8 +215,11 @@ def to_json(name, rows):
     return np.asarray(rows).tolist()
 
 
-def rest_server(stand_in):
-    """(started server, port)."""
+def rest_server(stand_in, context=None, most=2**30):
+    """(started server, port), with TLS where there is an `ssl.SSLContext`.
+
+    A body of over `most` bytes is refused.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -242,7 +249,11 @@ def rest_server(stand_in):
                 self.reply(404, {"error": message})
 
         def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            if len(content) > most:
+                stand_in.requests.append(("", 0))
+                return self.reply(413, {"error": f"larger than {most} bytes"})
+            body = json.loads(content)
             stand_in.path, signature = self.path, body["signature_name"]
             if self.path.endswith(":classify"):
                 rows = [scores_of([from_json(one["image_bytes"])])[0] for one in body["examples"]]
@@ -260,11 +271,16 @@ def rest_server(stand_in):
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, request, client_address):
-            # Clients that hang up are part of the tests; anything else is told.
-            if not isinstance(sys.exception(), ConnectionError):
+            # Clients that hang up, or do not trust, are part of the tests; all else is told.
+            if not isinstance(sys.exception(), (ConnectionError, ssl.SSLError)):
                 super().handle_error(request, client_address)
 
     server = Server(("localhost", 0), Handler)
+    if context:
+        # Hands are shaken with the first read, in the connection's own thread.
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     return server, server.server_address[1]
 
@@ -291,3 +307,12 @@ def rest_metadata(model):
         "model_spec": {"name": model, "signature_name": "", "version": "7"},
         "metadata": {"signature_def": {"signature_def": signatures}},
     }
+
+
+def stop(server):
+    """Ends a server of either kind, and waits for it."""
+    if isinstance(server, ThreadingHTTPServer):
+        server.shutdown()
+        server.server_close()
+    else:
+        server.stop(None).wait()

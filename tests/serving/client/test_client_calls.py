@@ -6,7 +6,7 @@ import time
 import grpc
 import numpy as np
 import pytest
-from stand_in_servers import NAMES, QUICK, SIDE, png_of
+from stand_in_servers import NAMES, QUICK, SIDE, StandIn, grpc_server, png_of, rest_server, stop
 
 from serving.client import (
     KEEP_LABEL,
@@ -218,6 +218,23 @@ def test_an_answer_over_the_limit_is_refused_once(stand_in, monkeypatch):
     ):
         client.generate([1], [9])
     assert len(stand_in.requests) == 1
+
+
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_a_servers_own_limit_is_told_and_tried_once(transport):
+    stand_in, noise = StandIn(), np.random.default_rng(0).integers(0, 256, (400, 400, 3), "uint8")
+    if transport == "grpc":
+        limit = ("grpc.max_receive_message_length", 1000)
+        server, port = grpc_server(stand_in, options=[limit])
+        address = f"localhost:{port}"
+    else:
+        server, port = rest_server(stand_in, most=1000)
+        address = f"http://localhost:{port}"
+    message = "the server refused a request for its size: .*1000.*the server's limit"
+    with Client(address) as client, pytest.raises(TooLargeError, match=message):
+        client.classify([noise], class_names=NAMES)
+    assert len(stand_in.requests) <= 1
+    stop(server)
 
 
 def test_a_large_image_goes_alone(stand_in):

@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import urllib3
 from PIL import Image
 from servers import running_process
 from small_files import CORRUPT, READABLE
@@ -15,13 +17,24 @@ from cdd_keras import cli as cdd_cli
 from serving import cli
 from serving.client import KEEP_LABEL, NO_LABEL, Client
 from serving.client.__main__ import run
+from serving.config_files import read_monitoring
 
 SCORES, LEVELS = 1e-4, 1
+CONFIG = Path(__file__).parents[3] / "serving" / "config"
 
 
 @pytest.fixture(scope="module")
-def server(exported):
-    with running_process("--model-base-path", exported[1]) as process:
+def server(exported, tmp_path_factory):
+    """Runs on the files that are there for TensorFlow Serving, but for where the models lie."""
+    config = tmp_path_factory.mktemp("config") / "models.config"
+    text = (CONFIG / "models.config").read_text()
+    config.write_text(text.replace("/models/", f"{exported[1]}/"))
+    flags = (
+        *("--model-config-file", config, "--enable-batching"),
+        *("--batching-parameters-file", CONFIG / "batching_parameters.txt"),
+        *("--monitoring-config-file", CONFIG / "monitoring.config"),
+    )
+    with running_process(*flags) as process:
         yield process.connection
 
 
@@ -172,3 +185,10 @@ def test_a_process_of_its_own_asks_another(server, own, strangers_images):
         )
         assert (found.returncode, found.stderr) == (0, "classified 1 image\n")
         assert found.stdout == expected
+
+
+def test_the_server_has_metrics_where_its_file_says(server):
+    path = read_monitoring(str(CONFIG / "monitoring.config")).prometheus_config.path
+    answer = urllib3.request("GET", f"http://{server.rest}{path}")
+    assert answer.status == 200
+    assert b":tensorflow:serving:request_count" in answer.data
