@@ -234,18 +234,18 @@ class Client:
             send: sends up to `limits.rows` rows.
             rows: each with its bytes; taken as they are needed.
         """
-        with ThreadPoolExecutor(self.limits.in_flight) as pool:
-            waiting: deque = deque()
-            try:
-                for batch in batches(rows, self.limits.rows):
-                    waiting.append(pool.submit(send, batch))
-                    if len(waiting) == self.limits.in_flight:
-                        yield waiting.popleft().result()
-                while waiting:
+        pool = ThreadPoolExecutor(self.limits.in_flight)
+        waiting: deque = deque()
+        try:
+            for batch in batches(rows, self.limits.rows):
+                waiting.append(pool.submit(send, batch))
+                if len(waiting) == self.limits.in_flight:
                     yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            # On an error or Ctrl-C nobody waits for what is under way: `close` ends it.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _label(self, label: int | str) -> int:
         return label_index(label, self.class_names()) if isinstance(label, str) else label

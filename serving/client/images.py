@@ -132,10 +132,12 @@ def _is_plain(image: Image.Image, data: bytes) -> bool:
 def _upright(image: Image.Image) -> Image.Image:
     """RGB as a person sees it: turned by its EXIF orientation, on white where transparent."""
     image = _to_rgb(ImageOps.exif_transpose(image))
-    pixels = image.width * image.height
-    return (
-        image.reduce(math.ceil(math.sqrt(pixels / SENT_PIXELS))) if pixels > SENT_PIXELS else image
-    )
+    count = image.width * image.height
+    if count <= SENT_PIXELS:
+        return image
+    # As little as is needed: what the model sees is then the same but for one grey level.
+    scale = math.sqrt(SENT_PIXELS / count)
+    return image.resize((max(1, int(image.width * scale)), max(1, int(image.height * scale))))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

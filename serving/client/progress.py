@@ -34,7 +34,7 @@ class Progress:
     def say(self, message: str) -> None:
         """A line of its own on stderr, above the bar where there is one."""
         if self._bar:
-            self._bar.console.print(message, highlight=False, markup=False)
+            self._bar.console.print(message, highlight=False, markup=False, soft_wrap=True)
         else:
             print(message, file=sys.stderr, flush=True)
 

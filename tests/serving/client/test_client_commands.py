@@ -1,10 +1,15 @@
 """The commands against the stand-ins: what they print and write, exit codes, messages."""
 
+import contextlib
 import csv
 import io
 import json
+import os
+import pty
+import signal
 import subprocess
 import sys
+import time
 
 import grpc
 import numpy as np
@@ -322,3 +327,45 @@ def test_rest_needs_no_tensorflow_at_all(rest_stand_in, folder):
     )
     assert found.returncode == 0, found.stderr
     assert len(found.stdout.splitlines()) == 4
+
+
+def test_ctrl_c_ends_a_command_at_once(grpc_stand_in, folder):
+    grpc_stand_in.under_way, grpc_stand_in.delay = 0, 8
+    words = [sys.executable, "-m", "serving.client", "classify", folder, "--class-names", "a,b"]
+    child = subprocess.Popen(
+        [*words, "--server", grpc_stand_in.address], stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not grpc_stand_in.under_way:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    _, err = child.communicate(timeout=60)
+    assert time.monotonic() - start < 6
+    assert child.returncode == 130
+    assert err.splitlines()[-1] == "interrupted"
+    grpc_stand_in.delay = 0
+
+
+def test_a_terminal_sees_a_bar_and_a_pipe_does_not(rest_stand_in, folder, tmp_path):
+    words = [sys.executable, "-m", "serving.client", "translate", folder, "--to", "source"]
+    words += ["--out", tmp_path / "out", "--server", rest_stand_in.address]
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=theirs) as child:
+        os.close(theirs)
+        seen = b""
+        # Reading a terminal that nobody holds any more is an error on Linux.
+        with contextlib.suppress(OSError):
+            while part := os.read(ours, 4096):
+                seen += part
+        assert child.stdout.read() == b""
+    os.close(ours)
+    assert child.returncode == 0
+    assert b"4/4" in seen
+    assert b"broken.jpg is not an image" in seen
+    piped = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert piped.stderr.splitlines() == [
+        f"skipped: {folder}/broken.jpg is not an image (JPEG, PNG, WebP, GIF or BMP).",
+        f"translated 3 images, skipped 1: {tmp_path / 'out'}",
+    ]

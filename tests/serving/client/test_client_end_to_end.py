@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import urllib3
 from PIL import Image
-from servers import running_process
 from small_files import CORRUPT, READABLE
 
 from cdd_keras import classify, translate
@@ -20,27 +19,13 @@ from serving.client.__main__ import run
 from serving.config_files import read_monitoring
 
 SCORES, LEVELS = 1e-4, 1
-CONFIG = Path(__file__).parents[3] / "serving" / "config"
-
-
-@pytest.fixture(scope="module")
-def server(exported, tmp_path_factory):
-    """Runs on the files that are there for TensorFlow Serving, but for where the models lie."""
-    config = tmp_path_factory.mktemp("config") / "models.config"
-    text = (CONFIG / "models.config").read_text()
-    config.write_text(text.replace("/models/", f"{exported[1]}/"))
-    flags = (
-        *("--model-config-file", config, "--enable-batching"),
-        *("--batching-parameters-file", CONFIG / "batching_parameters.txt"),
-        *("--monitoring-config-file", CONFIG / "monitoring.config"),
-    )
-    with running_process(*flags) as process:
-        yield process.connection
+MONITORING = Path(__file__).parents[3] / "serving" / "config" / "monitoring.config"
 
 
 @pytest.fixture(params=["grpc", "rest"])
-def address(server, request):
-    return server.address if request.param == "grpc" else f"http://{server.rest}"
+def address(exported_server, request):
+    grpc, rest = exported_server.address, exported_server.rest
+    return grpc if request.param == "grpc" else f"http://{rest}"
 
 
 @pytest.fixture
@@ -118,8 +103,9 @@ def test_translate_gives_what_the_run_gives(
         assert np.abs(found[name] - image).max() <= LEVELS, name
 
 
-def test_both_transports_draw_the_same(server):
-    with Client(server.address) as one, Client(f"http://{server.rest}") as other:
+def test_both_transports_draw_the_same(exported_server):
+    grpc, rest = exported_server.address, exported_server.rest
+    with Client(grpc) as one, Client(f"http://{rest}") as other:
         drawn = [client.generate([0, 1, NO_LABEL], [5, 5, 6]) for client in (one, other)]
         names = [client.class_names() for client in (one, other)]
         metadata = [client.metadata("cdd_generator") for client in (one, other)]
@@ -154,9 +140,9 @@ def test_numbers_are_taken_as_well_as_files(client):
     assert answer.outputs["class_ids"].tolist() == answer.outputs["scores"].argmax(1).tolist()
 
 
-def test_no_rows_are_answered(server):
+def test_no_rows_are_answered(exported_server):
     # JSON has no way to write them.
-    with Client(server.address) as client:
+    with Client(exported_server.address) as client:
         answer = client.predict("cdd_classifier", {"image": np.zeros((0, 16, 16, 3), "float32")})
     assert answer.outputs["scores"].shape == (0, 2)
 
@@ -176,10 +162,10 @@ def test_status_metadata_and_load(command):
     assert (report["answered"], report["errors"]) == (10, {})
 
 
-def test_a_process_of_its_own_asks_another(server, own, strangers_images):
+def test_a_process_of_its_own_asks_another(exported_server, own, strangers_images):
     words = [sys.executable, "-m", "serving.client", "classify", strangers_images / "photo.jpg"]
     expected = own(classify, strangers_images / "photo.jpg")
-    for address in (server.address, f"http://{server.rest}"):
+    for address in (exported_server.address, f"http://{exported_server.rest}"):
         found = subprocess.run(
             [*words, "--server", address], capture_output=True, text=True, check=False
         )
@@ -187,8 +173,8 @@ def test_a_process_of_its_own_asks_another(server, own, strangers_images):
         assert found.stdout == expected
 
 
-def test_the_server_has_metrics_where_its_file_says(server):
-    path = read_monitoring(str(CONFIG / "monitoring.config")).prometheus_config.path
-    answer = urllib3.request("GET", f"http://{server.rest}{path}")
+def test_the_server_has_metrics_where_its_file_says(exported_server):
+    path = read_monitoring(str(MONITORING)).prometheus_config.path
+    answer = urllib3.request("GET", f"http://{exported_server.rest}{path}")
     assert answer.status == 200
     assert b":tensorflow:serving:request_count" in answer.data
