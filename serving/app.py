@@ -6,7 +6,6 @@ import threading
 import time
 
 import grpc
-import tensorflow as tf
 
 from serving.batching import Batcher, Direct
 from serving.batching_parameters import BatchingParameters
@@ -27,6 +26,8 @@ from serving.sources import configured_models
 from serving.warmup import warm_up
 
 log = logging.getLogger(__name__)
+# For how long new requests are refused, at the least, before the ports close.
+_REFUSE_SECONDS = 0.5
 
 
 class StartError(Exception):
@@ -40,6 +41,8 @@ class App:
 
     Attributes:
         port, rest_port: where it listens once started; `rest_port` is None without REST.
+        models: those it serves.
+        in_flight: what it is answering.
 
     Raises:
         UsageError: a configuration file is wrong.
@@ -53,16 +56,16 @@ class App:
         self._problem: str | None = None
         self._ending = threading.Event()
         self._watchers: list[threading.Thread] = []
-        _set_threads(options)
         self._credentials = _credentials(options.ssl_config_file)
         self._metrics = Metrics()
         self._metrics_path = _metrics_path(options.monitoring_config_file)
         self._runner = Batcher(_batching(options)) if options.enable_batching else Direct()
         self.models = Models(self._load)
+        self.in_flight = InFlight(options.max_in_flight)
         service = Service(
             self.models,
             self._runner,
-            InFlight(options.max_in_flight),
+            self.in_flight,
             Settings(options.max_message_bytes, options.tensor_content),
             self._metrics,
         )
@@ -70,9 +73,7 @@ class App:
             service, options.max_in_flight, options.max_message_bytes, options.channel_arguments()
         )
         rest = Rest(service, self._metrics, self._metrics_path, options.rest_timeout_ms / 1000)
-        self._rest = HttpServer(
-            rest, options.max_in_flight, options.max_message_bytes, options.grace_seconds
-        )
+        self._rest = HttpServer(rest, options.max_in_flight, options.max_message_bytes)
 
     def start(self) -> None:
         """Loads the models, then opens the ports.
@@ -103,14 +104,17 @@ class App:
 
     def stop(self) -> None:
         """Goes out of service: answers what is in flight, refuses what comes, lets all go."""
+        end = time.monotonic() + self._options.grace_seconds
         self._ending.set()
         self._grpc.leave()
-        # Both at the same time: one grace period for all.
-        grpc_stops = threading.Thread(target=self._grpc.stop, args=(self._options.grace_seconds,))
-        grpc_stops.start()
+        # First the service refuses, while the ports still answer: calls that gRPC has received
+        # but not yet handed over end as CANCELLED when its server stops, which no client retries.
+        self.in_flight.close()
+        time.sleep(_REFUSE_SECONDS)
+        self.in_flight.drain(end - time.monotonic())
+        self._grpc.stop()
         if self.rest_port is not None:
             self._rest.stop()
-        grpc_stops.join()
         for thread in self._watchers:
             thread.join()
         self._runner.close()
@@ -169,18 +173,6 @@ class App:
         thread = threading.Thread(target=watch, name="watch", daemon=True)
         thread.start()
         self._watchers.append(thread)
-
-
-def _set_threads(options):
-    # 0 leaves them to TensorFlow, which refuses any change once it has begun.
-    if options.tensorflow_intra_op_parallelism:
-        tf.config.threading.set_intra_op_parallelism_threads(
-            options.tensorflow_intra_op_parallelism
-        )
-    if options.tensorflow_inter_op_parallelism:
-        tf.config.threading.set_inter_op_parallelism_threads(
-            options.tensorflow_inter_op_parallelism
-        )
 
 
 def _credentials(path):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import grpc
 
-from serving.errors import ServingError, exhausted
+from serving.errors import ServingError, exhausted, unavailable
 
 
 class Call:
@@ -65,17 +65,44 @@ class InFlight:
 
     def __init__(self, limit: int):
         self._limit = limit
-        self._places = threading.Semaphore(limit)
+        self._count = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    @property
+    def count(self) -> int:
+        """How many are in flight now."""
+        return self._count
 
     @contextmanager
     def admit(self) -> Iterator[None]:
-        """A place for as long as the context lasts; raises ServingError (RESOURCE_EXHAUSTED)."""
-        if not self._places.acquire(blocking=False):
-            raise exhausted(
-                f"Too many requests in flight: the server answers {self._limit} at a time "
-                "(--max-in-flight)."
-            )
+        """A place for as long as the context lasts.
+
+        Raises:
+            ServingError: RESOURCE_EXHAUSTED at the limit, UNAVAILABLE once closed.
+        """
+        with self._changed:
+            if self._closed:
+                raise unavailable("The server is shutting down.")
+            if self._count >= self._limit:
+                raise exhausted(
+                    f"Too many requests in flight: the server answers {self._limit} at a time "
+                    "(--max-in-flight)."
+                )
+            self._count += 1
         try:
             yield
         finally:
-            self._places.release()
+            with self._changed:
+                self._count -= 1
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Admits nobody any more."""
+        with self._changed:
+            self._closed = True
+
+    def drain(self, seconds: float) -> None:
+        """Returns once nothing is in flight, or so many seconds have passed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._count == 0, seconds)

@@ -28,6 +28,7 @@ _SERVICES = tuple(
 )
 # Threads beyond those that answer predictions: for what is turned away, status and health.
 _SPARE_THREADS = 8
+_CLOSE_SECONDS = 1
 
 
 class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -80,6 +81,28 @@ def _answer(context, answer: Callable[[Call], object]):
         context.abort(error.code, error.message)
 
 
+class Health(health.HealthServicer):
+    """gRPC's health service, which ends its watches when the server goes.
+
+    They would never end by themselves, and keep the server for the whole of its grace.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._watches = set()
+
+    def Watch(self, request, context, send_response_callback=None):  # noqa: N802
+        self._watches.add(send_response_callback)
+        context.add_callback(lambda: self._watches.discard(send_response_callback))
+        return super().Watch(request, context, send_response_callback)
+
+    def leave(self) -> None:
+        """Says NOT_SERVING to all who watch, then ends their calls."""
+        self.enter_graceful_shutdown()
+        for send in list(self._watches):
+            send(None)
+
+
 class GrpcServer:
     """A gRPC server with health and reflection.
 
@@ -119,7 +142,7 @@ class GrpcServer:
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
             ModelServicer(service), self._server
         )
-        self._health = health.HealthServicer()
+        self._health = Health()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._set_health(health_pb2.HealthCheckResponse.SERVING)
         reflection.enable_server_reflection(
@@ -142,11 +165,11 @@ class GrpcServer:
 
     def leave(self) -> None:
         """Tells those who watch its health that it is going."""
-        self._health.enter_graceful_shutdown()
+        self._health.leave()
 
-    def stop(self, grace: float) -> None:
-        """Refuses new calls, and returns when those in flight are answered or time is up."""
-        self._server.stop(grace).wait()
+    def stop(self) -> None:
+        """Closes the port; answers that are being written are finished."""
+        self._server.stop(_CLOSE_SECONDS).wait()
 
     def _set_health(self, state):
         for name in ("", *_SERVICES):

@@ -9,6 +9,8 @@ from aiohttp import web
 
 from serving.rest import Rest
 
+_CLOSE_SECONDS = 1
+
 
 class HttpServer:
     """An HTTP server in a thread of its own.
@@ -17,23 +19,21 @@ class HttpServer:
         rest: what answers.
         max_in_flight: requests that are answered at a time.
         max_body_bytes: most bytes of a request's body.
-        grace: seconds that requests in flight may take once the server is told to stop.
     """
 
-    def __init__(self, rest: Rest, max_in_flight: int, max_body_bytes: int, grace: float):
+    def __init__(self, rest: Rest, max_in_flight: int, max_body_bytes: int):
         self._rest = rest
         # A few more threads than answers, so that what is turned away need not wait.
         self._threads = ThreadPoolExecutor(max_in_flight + 4, "rest")
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         application = web.Application(client_max_size=max_body_bytes)
         application.router.add_route("*", "/{path:.*}", self._handle)
         # A request whose client has gone is cancelled.
         self._runner = web.AppRunner(
-            application, handler_cancellation=True, access_log=None, shutdown_timeout=grace
+            application, handler_cancellation=True, access_log=None, shutdown_timeout=_CLOSE_SECONDS
         )
         self._max_body_bytes = max_body_bytes
-        self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
-        self._sockets: tuple = ()
+        self._thread: threading.Thread | None = None
 
     def start(self, host: str, port: int) -> int:
         """Binds and begins to answer; gives the port.
@@ -41,11 +41,13 @@ class HttpServer:
         Raises:
             OSError: it cannot be bound.
         """
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
         self._thread.start()
         return self._run(self._start(host, port))
 
     def stop(self) -> None:
-        """Refuses new requests, and returns when those in flight are answered or time is up."""
+        """Closes the port and the connections; answers that are being written are finished."""
         self._run(self._runner.cleanup())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

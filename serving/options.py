@@ -134,9 +134,21 @@ def _parser():
         "--tensor-content", action="store_true", help="answer in tensor_content, not float_val"
     )
     _add(work, "grace_seconds", float, "S", "time for requests in flight when told to stop")
-    _add(work, "tensorflow_intra_op_parallelism", int, "N", "threads of an operation (0: all)")
-    _add(work, "tensorflow_inter_op_parallelism", int, "N", "operations at a time (0: all)")
+    _add(
+        work, "tensorflow_intra_op_parallelism", int, "N", "threads of an operation (0: one a core)"
+    )
+    _add(
+        work,
+        "tensorflow_inter_op_parallelism",
+        int,
+        "N",
+        "operations at a time (0: --max-in-flight)",
+    )
     return parser
+
+
+def _threads(kind, text):
+    return f"tensorflow_{kind}_op_parallelism", int, "N", text
 
 
 def _add(group, name, kind, metavar, text):

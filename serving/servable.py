@@ -8,11 +8,9 @@ import grpc
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-# Not public, but the only way to stop a computation that is under way.
-from tensorflow.python.eager.cancellation import CancellationManager, CancellationManagerContext
-
 from serving.calls import Call
 from serving.errors import ServingError, not_found
+from serving.execution import CancellationManager, StoppableFunction
 
 SERVE_TAG = "serve"
 
@@ -69,8 +67,8 @@ class Servable:
         call.on_cancel(manager.start_cancel)
         start = time.perf_counter()
         try:
-            with CancellationManagerContext(manager):
-                outputs = self._functions[signature](*(inputs[alias] for alias in sorted(inputs)))
+            tensors = [inputs[alias] for alias in sorted(inputs)]
+            outputs = self._functions[signature](tensors, manager)
         except tf.errors.CancelledError:
             # Whose deadline has passed hears of that.
             call.check()
@@ -124,4 +122,5 @@ def _positional(function, aliases):
         return function(**dict(zip(aliases, tensors, strict=True)))
 
     specs = [tf.TensorSpec(None, kinds[alias].dtype) for alias in aliases]
-    return tf.function(call, input_signature=specs, autograph=False).get_concrete_function()
+    traced = tf.function(call, input_signature=specs, autograph=False)
+    return StoppableFunction(traced.get_concrete_function())

@@ -7,6 +7,8 @@ import threading
 
 from serving import cli, options
 
+_LOOK_SECONDS = 0.2
+
 
 def run(arguments: list[str]) -> int:
     """Serves until SIGTERM or SIGINT; gives the exit code."""
@@ -20,17 +22,31 @@ def run(arguments: list[str]) -> int:
     with cli.quiet_stderr():
         import tensorflow as tf
 
+        _set_threads(tf, settings)
         tf.config.list_physical_devices()
     from serving.app import App
 
     app = App(settings)
     app.start()
     _tell(app, settings)
-    ended.wait()
+    # Not for ever at a time: a signal that the system hands to another thread does not wake this
+    # one, and Python runs its handler only when this one runs.
+    while not ended.wait(_LOOK_SECONDS):
+        pass
     print("stopping: no new requests, those in flight are answered", flush=True)
     app.stop()
     print("stopped", flush=True)
     return 0
+
+
+def _set_threads(tf, settings):
+    threading = tf.config.threading
+    threading.set_intra_op_parallelism_threads(settings.tensorflow_intra_op_parallelism)
+    # A computation keeps one of these threads from its beginning to its end. With TensorFlow's
+    # own number, that of the cores, as many long requests would keep all short ones waiting.
+    threading.set_inter_op_parallelism_threads(
+        settings.tensorflow_inter_op_parallelism or settings.max_in_flight
+    )
 
 
 def _tell(app, settings):

@@ -1,11 +1,13 @@
 """Servers for the tests: in this process where that is enough, else as the process users start."""
 
+import os
 import re
 import subprocess
 import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -84,8 +86,15 @@ class Process:
 
     def __init__(self, *arguments, module="serving.server"):
         command = [sys.executable, "-m", module, "--host", "localhost", *map(str, arguments)]
+        here = str(Path(__file__).parent)
+        # The tests' folder too, for servers that stand there.
+        paths = os.pathsep.join([str(Path(__file__).parents[2]), here])
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONPATH": paths},
         )
         self.lines = []
         self.connection = None

@@ -1,0 +1,229 @@
+"""Serving measured in one run: direct calls, our server, and a peer with the same SavedModels.
+
+    python benchmarks/serving.py --out serving.json --peer-python PEER/bin/python
+
+PEER is a virtual environment made by `pip install -r benchmarks/requirements-peer.txt`; without it
+our own figures are printed alone. Nothing else should run on the machine.
+
+The models are an untrained run's at 64 px: what they draw does not change how long it takes. Loads
+come from a process of their own, `serving.client`'s generator in every case, so that the
+client's work is the same against both servers.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+CASES = (("cdd_classifier", "serving_default"), ("cdd_generator", "translate"))
+LOADS = ((1, 1), (1, 8), (1, 32), (32, 1), (32, 8))
+BATCHING = """
+max_batch_size { value: 32 }
+batch_timeout_micros { value: 0 }
+max_enqueued_batches { value: 100 }
+num_batch_threads { value: 2 }
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", required=True, metavar="FILE", help="JSON of all figures")
+    parser.add_argument("--seconds", type=float, default=5, help="of each load")
+    parser.add_argument("--models", metavar="DIR", help="exported models (default: made here)")
+    parser.add_argument("--peer-python", metavar="PYTHON", help="of the peer's environment")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        models = Path(options.models or make_models(work)).absolute()
+        rows = direct_rows(models, options.seconds)
+        for name, flags in server_kinds(work).items():
+            with our_server(models, flags) as address:
+                rows += loads(name, our_load(address), options.seconds)
+        if options.peer_python:
+            with peer_server(models, work, options.peer_python) as address:
+                rows += loads("peer", peer_load(address), options.seconds)
+    report = {"machine": machine(), "rows": rows, "ratios": ratios(rows)}
+    Path(options.out).write_text(json.dumps(report, indent=1) + "\n")
+    show(report)
+
+
+def make_models(work):
+    """Trains a run of a few steps at 64 px, exports it, and gives the models' folder."""
+    sizes = ["--image-size", "64", "--steps", "4", "--synthetic-count", "200", "--precision"]
+    python("cdd_keras.train", "--attr", "eyeglasses", *sizes, "float32", "--output", work / "run")
+    python("cdd_keras.export", work / "run", "--out", work / "models")
+    return work / "models"
+
+
+def python(module, *arguments):
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    return subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True).stdout
+
+
+def direct_rows(models, seconds):
+    """Figures of calls in a process of their own, without any server."""
+    command = [sys.executable, __file__.replace("serving.py", "serving_direct.py")]
+    done = subprocess.run(
+        [*command, str(models), str(seconds)], check=True, capture_output=True, text=True
+    )
+    return json.loads(done.stdout)
+
+
+def server_kinds(work):
+    parameters = work / "batching.txt"
+    parameters.write_text(BATCHING)
+    batched = ["--enable-batching", "--batching-parameters-file", str(parameters)]
+    return {"server": [], "server, batching": batched}
+
+
+@contextmanager
+def our_server(models, flags):
+    command = [sys.executable, "-m", "serving.server", "--model-base-path", str(models)]
+    command += ["--host", "localhost", "--port", "0", "--no-rest", *flags]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("gRPC on"):
+                address = line.split()[2]
+            if line.strip() == "ready":
+                break
+        yield address
+        process.terminate()
+        process.communicate()
+
+
+def our_load(address):
+    def load(model, signature, rows, concurrency, seconds):
+        arguments = ["load", "--server", address, "--model", model, "--signature", signature]
+        arguments += ["--rows", rows, "--concurrency", concurrency, "--duration", seconds, "--json"]
+        if model == "cdd_generator":
+            arguments += ["--input", "target_domain=1", "--input", "label=1"]
+        return json.loads(python("serving.client", *arguments))
+
+    return load
+
+
+@contextmanager
+def peer_server(models, work, interpreter):
+    script = Path(__file__).with_name("serving_peer.py")
+    with subprocess.Popen(
+        [interpreter, str(script), "serve", str(models), str(work)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        address = process.stdout.readline().strip()
+        wait_for_peer(interpreter, script, address)
+        yield (interpreter, script, address)
+        process.terminate()
+        process.communicate()
+
+
+def wait_for_peer(interpreter, script, address):
+    subprocess.run([interpreter, str(script), "wait", address], check=True)
+
+
+def peer_load(peer):
+    interpreter, script, address = peer
+
+    def load(model, signature, rows, concurrency, seconds):
+        figures = [model, signature, rows, concurrency, seconds]
+        command = [interpreter, str(script), "load", address, *map(str, figures)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+        return json.loads(done.stdout)
+
+    return load
+
+
+def loads(name, load, seconds):
+    """Figures of every case and load, each after a short one that warms up."""
+    found = []
+    for model, signature in CASES:
+        for rows, concurrency in LOADS:
+            load(model, signature, rows, concurrency, 1)
+            figures = load(model, signature, rows, concurrency, seconds)
+            found.append(
+                {"by": name, "model": model, "rows": rows, "concurrency": concurrency, **figures}
+            )
+            print(f"{name}: {model} rows {rows} concurrency {concurrency}", file=sys.stderr)
+    return found
+
+
+def ratios(rows):
+    """What the figures are held against, each a quotient or a difference."""
+
+    def rate(by, model, count, concurrency):
+        return figure(by, model, count, concurrency)["rows_per_second"]
+
+    def figure(by, model, count, concurrency):
+        return next(
+            row
+            for row in rows
+            if (row["by"], row["model"], row["rows"]) == (by, model, count)
+            and row["concurrency"] == concurrency
+        )
+
+    found = {}
+    for model, _ in CASES:
+        direct = figure("direct", model, 1, 1)["latency_ms"]["p50"]
+        served = figure("server", model, 1, 1)["latency_ms"]["p50"]
+        found[f"{model}: ms added to one row, p50"] = served - direct
+    batched = rate("direct", "cdd_generator", 32, 1)
+    found["translate, one-row requests batched at 32 / direct batches of 32"] = (
+        rate("server, batching", "cdd_generator", 1, 32) / batched
+    )
+    found["classifier, 32-row requests / direct batches of 32"] = max(
+        rate("server", "cdd_classifier", 32, n) for n in (1, 8)
+    ) / rate("direct", "cdd_classifier", 32, 1)
+    if any(row["by"] == "peer" for row in rows):
+        for model, _ in CASES:
+            for count, concurrency in LOADS:
+                ours = max(
+                    rate(by, model, count, concurrency) for by in ("server", "server, batching")
+                )
+                name = f"{model}, rows {count}, concurrency {concurrency}: ours / peer"
+                found[name] = ours / rate("peer", model, count, concurrency)
+    return found
+
+
+def machine():
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.strip()
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "grpcio": grpc.__version__,
+        "numpy": np.__version__,
+        "commit": commit,
+        "time": time.strftime("%Y-%m-%d %H:%M"),
+    }
+
+
+def show(report):
+    print(json.dumps(report["machine"]))
+    print(f"{'by':18}{'model':16}{'rows':>5}{'at once':>8}{'p50 ms':>9}{'p99 ms':>9}{'rows/s':>10}")
+    for row in report["rows"]:
+        latency = row["latency_ms"]
+        print(
+            f"{row['by']:18}{row['model']:16}{row['rows']:5}{row['concurrency']:8}"
+            f"{latency['p50']:9.2f}{latency['p99']:9.2f}{row['rows_per_second']:10.0f}"
+        )
+    for name, value in report["ratios"].items():
+        print(f"{name}: {value:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The peer of serving.py: MLServer with a runtime of a SavedModel, as its documentation has it.
+
+    serving_peer.py serve MODELS WORK
+        serves both models with adaptive batching; prints its address
+    serving_peer.py wait ADDRESS
+        returns once it is ready
+    serving_peer.py load ADDRESS MODEL SIGNATURE ROWS CONCURRENCY SECONDS
+        prints figures as JSON
+
+Tensors travel as raw bytes both ways, and the load comes from the same generator as ours.
+"""
+
+import json
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SIGNATURES = {"cdd_classifier": "serving_default", "cdd_generator": "translate"}
+SIZE = 64
+BATCH = 32
+
+
+def serve(models, work):
+    """Replaces this process by MLServer."""
+    folder = Path(work) / "peer"
+    folder.mkdir()
+    ports = [free_port() for _ in range(3)]
+    names = ("http_port", "grpc_port", "metrics_port")
+    # Its own default for a machine of two cores would be a pool of one worker beside the server;
+    # without one a request is not sent on to another process, which is faster here.
+    settings = {**dict(zip(names, ports, strict=True)), "parallel_workers": 0, "debug": False}
+    settings["grpc_max_message_length"] = 64 * 2**20
+    (folder / "settings.json").write_text(json.dumps({**settings, "host": "127.0.0.1"}))
+    for name, signature in SIGNATURES.items():
+        place = folder / name
+        place.mkdir()
+        parameters = {
+            "uri": str(Path(models) / name / "1"),
+            "extra": {"signature": signature},
+        }
+        description = {
+            "name": name,
+            "implementation": "serving_peer_runtime.SavedModelRuntime",
+            "parameters": parameters,
+            "max_batch_size": BATCH,
+            "max_batch_time": 0.001,
+        }
+        (place / "model-settings.json").write_text(json.dumps(description))
+    print(f"127.0.0.1:{ports[1]}", flush=True)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parent),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    program = str(Path(sys.executable).with_name("mlserver"))
+    os.execve(program, [program, "start", str(folder)], environment)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def wait(address):
+    from tritonclient.grpc import InferenceServerClient
+
+    client, end = InferenceServerClient(address), time.monotonic() + 120
+    while time.monotonic() < end:
+        try:
+            if all(client.is_model_ready(name) for name in SIGNATURES):
+                return
+        except Exception:
+            # Not there yet.
+            pass
+        time.sleep(0.5)
+    raise SystemExit("the peer did not become ready")
+
+
+def load(address, model, rows, concurrency, seconds):
+    sys.path.insert(0, str(ROOT))
+    import grpc
+    from serving.client.loading import Plan, run_load
+    from tritonclient.grpc import service_pb2_grpc
+
+    channel = grpc.insecure_channel(
+        address, [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    )
+    stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+    message = request(model, rows)
+    answer = stub.ModelInfer(message, timeout=60)
+    assert answer.raw_output_contents, "the answer does not come as raw bytes"
+    measured = run_load(
+        lambda: stub.ModelInfer(message, timeout=60), Plan(concurrency=concurrency, seconds=seconds)
+    )
+    print(json.dumps(measured.report(rows)))
+
+
+def request(model, rows):
+    import numpy as np
+    from tritonclient.grpc import service_pb2
+
+    draws = np.random.default_rng(0)
+    image = draws.uniform(-1, 1, (rows, SIZE, SIZE, 3)).astype(np.float32)
+    inputs = {"image": ("FP32", image)}
+    if model == "cdd_generator":
+        for name, value in (("label", 1), ("source_domain", 0), ("target_domain", 1)):
+            inputs[name] = ("INT32", np.full(rows, value, np.int32))
+    message = service_pb2.ModelInferRequest(model_name=model)
+    for name, (kind, array) in inputs.items():
+        message.inputs.add(name=name, datatype=kind, shape=array.shape)
+        message.raw_input_contents.append(array.tobytes())
+    return message
+
+
+if __name__ == "__main__":
+    command, *arguments = sys.argv[1:]
+    if command == "serve":
+        serve(*arguments)
+    elif command == "wait":
+        wait(*arguments)
+    else:
+        address, model, _, rows, concurrency, seconds = arguments
+        load(address, model, int(rows), int(concurrency), float(seconds))

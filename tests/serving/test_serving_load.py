@@ -1,0 +1,197 @@
+"""Overload, cancellation, deadlines and limits, in a server of this process."""
+
+import http.client
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import grpc
+import numpy as np
+import pytest
+from servers import eventually, predict_request, row, running_app
+from test_model_server import rest
+from zoo import HALF_PLUS_TWO, SLOW
+
+SHED = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE}
+LONG = 200_000
+
+
+@pytest.fixture
+def serve(ours, zoo):
+    """Starts servers of the zoo with the options given."""
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(
+            running_app(model_config_file=str(zoo / "models.config"), **options)
+        )
+
+
+def slow(steps):
+    return predict_request(SLOW, {"steps": np.array([steps], np.int32)})
+
+
+def in_flight(server, count):
+    """Waits until so many requests are being answered."""
+    eventually(lambda: server.app.in_flight.count == count, seconds=5)
+
+
+def check_answers(server):
+    assert server.predict(SLOW, {"steps": np.array([1], np.int32)})["version"] == 1
+
+
+def test_overload_is_shed_and_passes(serve):
+    """Ten times as many clients as places."""
+    server = serve(max_in_flight=4)
+    codes, ended = [], threading.Event()
+
+    def hammer():
+        while not ended.is_set():
+            try:
+                server.prediction.Predict(slow(100), timeout=20)
+                codes.append(grpc.StatusCode.OK)
+            except grpc.RpcError as error:
+                codes.append(error.code())
+
+    clients = [threading.Thread(target=hammer) for _ in range(40)]
+    for client in clients:
+        client.start()
+    time.sleep(3)
+    ended.set()
+    for client in clients:
+        client.join(20)
+        assert not client.is_alive(), "a client hangs"
+    assert set(codes) - {grpc.StatusCode.OK} <= SHED
+    assert codes.count(grpc.StatusCode.OK) > 10
+    assert len(set(codes) & SHED) >= 1, "nothing was shed: this was no overload"
+    in_flight(server, 0)
+    start = time.monotonic()
+    check_answers(server)
+    assert time.monotonic() - start < 2
+
+
+def test_exactly_the_surplus_is_turned_away(serve):
+    server = serve(max_in_flight=3)
+    calls = [server.prediction.Predict.future(slow(LONG), timeout=60) for _ in range(3)]
+    in_flight(server, 3)
+    with pytest.raises(grpc.RpcError, match=r"answers 3 at a time \(--max-in-flight\)"):
+        server.prediction.Predict(slow(1), timeout=20)
+    status, body = rest(server, f"{SLOW}:predict", {"instances": [1]})
+    assert status == 429
+    assert "Too many requests in flight" in body["error"]
+    # Health and status are answered all the same.
+    assert rest(server, SLOW)[0] == 200
+    for call in calls:
+        call.cancel()
+    in_flight(server, 0)
+    check_answers(server)
+
+
+@pytest.mark.parametrize("batching", [False, True])
+def test_a_cancelled_call_stops_its_work(serve, batching):
+    server = serve(max_in_flight=1, enable_batching=batching)
+    call = server.prediction.Predict.future(slow(LONG), timeout=120)
+    in_flight(server, 1)
+    call.cancel()
+    in_flight(server, 0)
+    check_answers(server)
+
+
+def test_a_deadline_stops_its_work(serve):
+    server = serve(max_in_flight=1)
+    with pytest.raises(grpc.RpcError) as late:
+        server.prediction.Predict(slow(LONG), timeout=0.5)
+    assert late.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    in_flight(server, 0)
+    check_answers(server)
+
+
+CLIENT = """
+import sys, grpc, numpy as np
+sys.path.insert(0, sys.argv[2])
+from servers import Connection, predict_request
+request = predict_request("slow", {"steps": np.array([int(sys.argv[3])], np.int32)})
+connection = Connection(sys.argv[1])
+future = connection.prediction.Predict.future(request, timeout=600)
+print("sent", flush=True)
+future.result()
+"""
+
+
+def test_a_client_killed_in_mid_call(serve):
+    from pathlib import Path
+
+    server = serve(max_in_flight=1)
+    arguments = [server.address, str(Path(__file__).parent), str(LONG)]
+    client = subprocess.Popen(
+        [sys.executable, "-c", CLIENT, *arguments], stdout=subprocess.PIPE, text=True
+    )
+    with client:
+        assert client.stdout.readline() == "sent\n"
+        in_flight(server, 1)
+        client.kill()
+    in_flight(server, 0)
+    check_answers(server)
+
+
+def test_a_rest_client_that_goes_away(serve):
+    server = serve(max_in_flight=1)
+    connection = http.client.HTTPConnection(server.rest, timeout=60)
+    connection.request("POST", f"/v1/models/{SLOW}:predict", json.dumps({"instances": [LONG]}))
+    in_flight(server, 1)
+    connection.close()
+    in_flight(server, 0)
+    check_answers(server)
+
+
+def test_a_rest_request_has_a_time_limit(serve):
+    server = serve(max_in_flight=1, rest_timeout_ms=300)
+    status, body = rest(server, f"{SLOW}:predict", {"instances": [LONG]})
+    assert (status, body) == (504, {"error": "Deadline exceeded"})
+    in_flight(server, 0)
+    check_answers(server)
+
+
+def test_a_request_over_the_limit_then_a_small_one(serve):
+    server = serve(max_message_bytes=1000)
+    large = predict_request(HALF_PLUS_TWO, {"x": np.zeros(1000, np.float32)})
+    with pytest.raises(grpc.RpcError, match="larger than max") as refused:
+        server.prediction.Predict(large, timeout=20)
+    assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert server.predict(HALF_PLUS_TWO, {"x": row(2)})["y"] == 3
+    status, body = rest(server, f"{HALF_PLUS_TWO}:predict", {"instances": [0.0] * 1000})
+    assert status == 413
+    assert "1000 bytes (--max-message-bytes)" in body["error"]
+    assert rest(server, f"{HALF_PLUS_TWO}:predict", {"instances": [2.0]})[0] == 200
+
+
+def test_a_full_batching_queue_is_unavailable(serve, tmp_path):
+    parameters = tmp_path / "batching.txt"
+    parameters.write_text(
+        "max_batch_size { value: 1 } max_enqueued_batches { value: 2 } "
+        "num_batch_threads { value: 1 }"
+    )
+    server = serve(enable_batching=True, batching_parameters_file=str(parameters))
+    futures = []
+    # One is run, two wait.
+    for waiting in range(3):
+        futures.append(server.prediction.Predict.future(slow(LONG), timeout=120))
+        eventually(lambda n=waiting: depth(server) == n)
+    with pytest.raises(grpc.RpcError, match="2 batches enqueued") as refused:
+        server.prediction.Predict(slow(1), timeout=20)
+    assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+    status, body = rest(server, f"{SLOW}:predict", {"instances": [1]})
+    assert status == 503
+    assert "max_enqueued_batches is 2" in body["error"]
+    for future in futures:
+        future.cancel()
+
+
+def depth(server):
+    """Batches that wait, once one is being run."""
+    runner = server.app._runner
+    if not any(thread.is_alive() for thread in runner._threads):
+        return None
+    return sum(len(queue) for queue in runner._queues.values())
