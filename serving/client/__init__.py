@@ -10,8 +10,9 @@ from serving.client.answers import (
     Tensor,
     VersionStatus,
 )
-from serving.client.client import CLASSIFIER, GENERATOR, KEEP_LABEL, NO_LABEL, Client
+from serving.client.client import CLASSIFIER, GENERATOR, Client
 from serving.client.errors import CallError, ClientError, ImageError, TooLargeError
+from serving.client.labels import KEEP_LABEL, NO_LABEL
 from serving.client.limits import Limits
 from serving.client.retrying import Retries
 from serving.client.tls import Tls

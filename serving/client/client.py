@@ -1,14 +1,12 @@
 """The client as a library."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
-from serving.cli import UsageError, suggest
+from serving.cli import UsageError
 from serving.client.answers import (
     Answer,
     Classification,
@@ -16,21 +14,21 @@ from serving.client.answers import (
     ModelSpec,
     VersionStatus,
 )
+from serving.client.connecting import connect
 from serving.client.errors import ClientError
 from serving.client.images import Picture, image_bytes, pixels
-from serving.client.limits import Limits, batches
+from serving.client.labels import DOMAINS, NO_LABEL, domain_index, label_index
+from serving.client.limits import Limits
 from serving.client.retrying import Retries
+from serving.client.streaming import stream
 from serving.client.tls import Tls
 
 CLASSIFIER, GENERATOR = "cdd_classifier", "cdd_generator"
-# What the models take: domains by their place, labels by the class's or one of these.
-DOMAINS = ("source", "target")
-NO_LABEL, KEEP_LABEL = -1, -2
 # The signature that answers with class names, and the feature of its examples.
 _NAMED, _FEATURE = "classify", "image_bytes"
 _READ_BYTES = {"source": "source_bytes", "target": "predict_bytes"}
 
-Sent, Result = TypeVar("Sent"), TypeVar("Result")
+Result = TypeVar("Result")
 Send = Callable[[list[bytes]], Sequence]
 
 
@@ -66,7 +64,7 @@ class Client:
         self.address, self.deadline = address, deadline
         self.retries = retries or Retries()
         self.limits = limits or Limits()
-        self.transport = _transport(address, tls, self.limits)
+        self.transport = connect(address, tls, self.limits)
 
     def close(self) -> None:
         self.transport.close()
@@ -132,7 +130,7 @@ class Client:
         """
         names = tuple(self.class_names(model) if class_names is None else class_names)
         read = self.classifying(domain, model)
-        parts = self.stream(read, _sized(map(image_bytes, images)))
+        parts = stream(read, _sized(map(image_bytes, images)), self.limits)
         scores = np.concatenate([np.zeros((0, len(names)), np.float32), *_matching(parts, names)])
         return Classification(names, scores, scores.argmax(1))
 
@@ -169,7 +167,7 @@ class Client:
             ImageError: one of them cannot be read.
         """
         draw = self.translating(to, source, self._label(label), model)
-        return _joined(self.stream(draw, _sized(map(image_bytes, images))))
+        return _joined(stream(draw, _sized(map(image_bytes, images)), self.limits))
 
     def translating(
         self, to: str, source: str, label: int, model: str | ModelSpec = GENERATOR
@@ -223,63 +221,13 @@ class Client:
             return list(self.predict(spec, inputs).outputs["image_bytes"])
 
         rows = ((row, 0) for row in zip(labels, seeds, strict=True))
-        return _joined(self.stream(send, rows))
-
-    def stream(
-        self, send: Callable[[list[Sent]], Result], rows: Iterable[tuple[Sent, int]]
-    ) -> Iterator[Result]:
-        """`send(batch)` for the rows in requests under the limits, several at a time, in order.
-
-        Args:
-            send: sends up to `limits.rows` rows.
-            rows: each with its bytes; taken as they are needed.
-        """
-        pool = ThreadPoolExecutor(self.limits.in_flight)
-        waiting: deque = deque()
-        try:
-            for batch in batches(rows, self.limits.rows):
-                waiting.append(pool.submit(send, batch))
-                if len(waiting) == self.limits.in_flight:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            # On an error or Ctrl-C nobody waits for what is under way: `close` ends it.
-            pool.shutdown(wait=False, cancel_futures=True)
+        return _joined(stream(send, rows, self.limits))
 
     def _label(self, label: int | str) -> int:
         return label_index(label, self.class_names()) if isinstance(label, str) else label
 
     def _call(self, attempt: Callable[[float], Result]) -> Result:
         return self.retries.call(attempt, self.deadline)
-
-
-def label_index(label: str, names: Sequence[str]) -> int:
-    """The index of a class, given by its name without regard to case, or by its index.
-
-    Raises:
-        UsageError: there is none such.
-    """
-    known = [name.lower() for name in names]
-    text = label.strip().lower()
-    # A name first: digits are called by numbers.
-    if text in known:
-        return known.index(text)
-    if text.isdecimal() and int(text) < len(names):
-        return int(text)
-    hint = suggest(label, names)
-    raise UsageError(f"No class is called {label!r}.{hint} Expected one of {', '.join(names)}.")
-
-
-def domain_index(domain: str) -> int:
-    """The number of a domain.
-
-    Raises:
-        UsageError: there is none such.
-    """
-    if domain not in DOMAINS:
-        raise UsageError(f"No domain is called {domain!r}. Expected one of {', '.join(DOMAINS)}.")
-    return DOMAINS.index(domain)
 
 
 def _spec(model: str | ModelSpec, signature: str = "serving_default") -> ModelSpec:
@@ -306,21 +254,3 @@ def _matching(parts, names):
                 f"{', '.join(names)}."
             )
         yield part
-
-
-def _transport(address: str, tls: Tls | None, limits: Limits):
-    # gRPC's stubs import TensorFlow, REST does without.
-    if address.startswith(("http://", "https://")):
-        if tls and not address.startswith("https://"):
-            raise UsageError(f"Certificates are of no use with {address}. Expected https://….")
-        from serving.client.rest_transport import RestTransport
-
-        return RestTransport(address, tls, limits)
-    host, _, port = address.rpartition(":")
-    if not (host and port.isdecimal() and 0 < int(port) < 2**16):
-        raise UsageError(
-            f"{address!r} is no address. Expected HOST:PORT for gRPC, or http://HOST:PORT for REST."
-        )
-    from serving.client.grpc_transport import GrpcTransport
-
-    return GrpcTransport(address, tls, limits)

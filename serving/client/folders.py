@@ -8,10 +8,12 @@ from pathlib import Path
 
 import grpc
 
-from serving.client.client import Client, Send
-from serving.client.errors import CallError, ImageError
+from serving.client.client import Send
+from serving.client.errors import CallError, ImageError, TooLargeError
 from serving.client.images import image_bytes
+from serving.client.limits import Limits
 from serving.client.progress import Progress
+from serving.client.streaming import stream
 
 # Files read before any is handed on.
 _AHEAD = 16
@@ -21,8 +23,8 @@ class FolderSender:
     """Sends image files in requests and gives an answer each.
 
     Args:
-        client: it cuts the requests.
-        send: one of its functions, such as `client.classifying("target")`.
+        send: a function of a `Client`, such as `client.classifying("target")`.
+        limits: of that client.
         progress: told of every file.
 
     Attributes:
@@ -30,9 +32,9 @@ class FolderSender:
         skipped: those that were not.
     """
 
-    def __init__(self, client: Client, send: Send, progress: Progress):
-        self.client = client
+    def __init__(self, send: Send, limits: Limits, progress: Progress):
         self.send = send
+        self.limits = limits
         self.progress = progress
         self.done = self.skipped = 0
 
@@ -43,7 +45,7 @@ class FolderSender:
             CallError: a request failed, and not for what one of its images is.
         """
         rows = (((path, file), len(file)) for path, file in self._read(paths))
-        for batch in self.client.stream(self._answers, rows):
+        for batch in stream(self._answers, rows, self.limits):
             refused = [answer for *_, answer in batch if isinstance(answer, CallError)]
             # It is not the images, then.
             if len(refused) == len(batch) > 1 and not self.done:
@@ -94,11 +96,11 @@ def _read(path: Path) -> bytes | ImageError:
 
 
 def _each(send: Send, files: list[bytes]) -> list:
-    """An answer, or the error it met, for each file: one bad image fails its whole request."""
+    """An answer, or the error it met, for each file: one image may fail its whole request."""
     try:
         return list(send(files))
     except CallError as error:
-        if error.code != grpc.StatusCode.INVALID_ARGUMENT:
+        if error.code != grpc.StatusCode.INVALID_ARGUMENT and not isinstance(error, TooLargeError):
             raise
         return [error] if len(files) == 1 else [_each(send, [file])[0] for file in files]
 

@@ -1,15 +1,10 @@
-"""Cutting rows into requests that a server takes."""
+"""How much goes over the wire at once."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 from serving.cli import UsageError
 
-Row = TypeVar("Row")
 MIB = 2**20
-# What a gRPC peer takes by default; one request holds more only where one row does.
-USUAL = 4 * MIB
 
 
 @dataclass(frozen=True)
@@ -38,22 +33,3 @@ class Limits:
     @property
     def message_bytes(self) -> int:
         return self.message_mib * MIB
-
-
-def batches(rows: Iterable[tuple[Row, int]], most: int, size: int = USUAL) -> Iterator[list[Row]]:
-    """Lists of up to `most` rows and `size` bytes, in order; a larger row goes alone.
-
-    Args:
-        rows: each with its bytes.
-        most: rows a list.
-        size: bytes a list.
-    """
-    batch, total = [], 0
-    for row, bytes_ in rows:
-        if batch and (len(batch) == most or total + bytes_ > size):
-            yield batch
-            batch, total = [], 0
-        batch.append(row)
-        total += bytes_
-    if batch:
-        yield batch

@@ -6,10 +6,11 @@ import sys
 
 from serving import cli
 from serving.client import naming, options
-from serving.client.client import CLASSIFIER, DOMAINS
+from serving.client.client import CLASSIFIER
 from serving.client.errors import ClientError
 from serving.client.folders import FolderSender, shown
 from serving.client.images import find_images
+from serving.client.labels import DOMAINS
 from serving.client.progress import Progress
 
 DESCRIPTION = "Read the attribute off images: the value of each, and every value's probability."
@@ -24,7 +25,7 @@ def run(arguments: list[str]) -> int | None:
     paths = find_images(parsed.images)
     with options.connect(parsed) as client, Progress(len(paths), table=True) as progress:
         names = parsed.class_names or naming.class_names(client, model)
-        sender = FolderSender(client, client.classifying(parsed.domain, model), progress)
+        sender = FolderSender(client.classifying(parsed.domain, model), client.limits, progress)
         write = FORMATS[parsed.format](names)
         for path, _, scores in sender(paths):
             _check(scores, names)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from serving import cli
 from serving.client import naming, options
-from serving.client.client import DOMAINS, GENERATOR, NO_LABEL, label_index
+from serving.client.client import GENERATOR
 from serving.client.files import check_png
 from serving.client.grids import draw_grid, save_png
+from serving.client.labels import DOMAINS, NO_LABEL, label_index
 
 DESCRIPTION = "Draw images from noise: a row for each domain and attribute value."
 BOTH, ALL, NONE = "both", "all", "none"

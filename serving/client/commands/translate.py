@@ -7,17 +7,12 @@ from PIL import Image, ImageOps
 
 from serving import cli
 from serving.client import naming, options
-from serving.client.client import (
-    DOMAINS,
-    GENERATOR,
-    KEEP_LABEL,
-    NO_LABEL,
-    label_index,
-)
+from serving.client.client import GENERATOR
 from serving.client.files import check_png, inputs_beside, make_folder, output_files, write_file
 from serving.client.folders import FolderSender
 from serving.client.grids import draw_grid, save_png
 from serving.client.images import find_images, pixels
+from serving.client.labels import DOMAINS, KEEP_LABEL, NO_LABEL, label_index
 from serving.client.progress import Progress
 
 DESCRIPTION = "Redraw images in a domain, as they are or with another attribute value."
@@ -43,7 +38,7 @@ def run(arguments: list[str]) -> int | None:
     files = dict(zip(paths, output_files(paths, out), strict=True))
     with options.connect(parsed) as client, Progress(len(paths)) as progress:
         draw = client.translating(parsed.to, parsed.source, _label(parsed, client), model)
-        sender, pairs = FolderSender(client, draw, progress), []
+        sender, pairs = FolderSender(draw, client.limits, progress), []
         for path, sent, png in sender(paths):
             write_file(files[path], png)
             pairs += [(sent, png)] if len(pairs) < MOST else []

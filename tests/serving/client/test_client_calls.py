@@ -245,6 +245,11 @@ def test_a_large_image_goes_alone(stand_in):
     assert sorted(rows for _, rows in stand_in.requests) == [1, 3]
 
 
+def test_a_name_with_several_addresses_is_resolved_by_grpc(grpc_stand_in):
+    with Client(f"dns:///{grpc_stand_in.address}") as client:
+        assert len(client.status("cdd_classifier")) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

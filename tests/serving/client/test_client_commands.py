@@ -100,6 +100,17 @@ def test_where_all_are_refused_the_request_is_told(command, stand_in, folder):
     assert len(out.splitlines()) == 1
 
 
+def test_an_image_over_the_limit_is_skipped_alone(command, folder):
+    noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3), "uint8")
+    Image.fromarray(noise).save(folder / "noise.png")
+    code, out, err = command("classify", folder, "--max-message-mib", 1, "--format", "csv")
+    assert code == 0
+    assert len(out.splitlines()) == 4
+    assert f"skipped: {folder}/noise.png is refused: the request " in err
+    assert "limit of 1048576 bytes" in err
+    assert "(--max-message-mib)" in err
+
+
 def test_where_nothing_can_be_read_the_command_fails(command, folder):
     code, _, err = command("classify", folder / "broken.jpg")
     assert code == 1
