@@ -35,6 +35,9 @@ setup(
             "pytest-xdist>=3.8,<4",
             "ruff>=0.17,<0.18",
             "import-linter>=2.7,<3",
+            "check-jsonschema>=0.37,<0.40",
+            "kubernetes-validate>=1.34,<2",
+            "trustme>=1.2,<2",
         ]
     },
     entry_points={"console_scripts": ["cdd = cdd_keras.__main__:main"]},

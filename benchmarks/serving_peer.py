@@ -82,8 +82,9 @@ def wait(address):
 def load(address, model, rows, concurrency, seconds):
     sys.path.insert(0, str(ROOT))
     import grpc
-    from serving.client.loading import Plan, run_load
     from tritonclient.grpc import service_pb2_grpc
+
+    from serving.client.loading import Plan, run_load
 
     channel = grpc.insecure_channel(
         address, [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]

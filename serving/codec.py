@@ -12,6 +12,8 @@ from tensorflow.core.framework import tensor_pb2
 
 from serving.errors import ServingError, invalid
 
+# A client's wish for answers in tensor_content, as metadata of its call: "1" for yes.
+CONTENT_METADATA = "x-tensor-content"
 # What a string costs in a tensor, its characters apart (sizeof(tstring)).
 _STRING_BYTES = 24
 # Repeated fields of TensorProto by kind of value: their numbers in tensor.proto.

@@ -14,13 +14,12 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from serving import codec
 from serving.calls import Call
 from serving.errors import ServingError
 from serving.parsing import ParseInHandler
 from serving.service import Service
 
-# A client's wish for answers in tensor_content, as metadata of its call.
-CONTENT_METADATA = "x-tensor-content"
 _SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
     for module, name in (
@@ -40,7 +39,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._service = service
 
     def Predict(self, request, context):  # noqa: N802
-        content = dict(context.invocation_metadata()).get(CONTENT_METADATA) == "1"
+        content = dict(context.invocation_metadata()).get(codec.CONTENT_METADATA) == "1"
         return _answer(
             context, lambda call: self._service.predict(request, call, as_content=content)
         )

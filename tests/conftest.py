@@ -193,3 +193,14 @@ def strangers_images(tmp_path):
     (folder / "text.png").write_text("not an image")
     (folder / "notes.txt").write_text("not meant to be one")
     return folder
+
+
+@pytest.fixture(scope="session")
+def exported(trained, tmp_path_factory):
+    """(the tiny run opened, the folder of its models), version 1 exported by the command."""
+    from cdd_keras import cli, export
+    from cdd_keras.inference import open_run
+
+    out = tmp_path_factory.mktemp("models")
+    assert cli.main(export.run, [str(trained), "--out", str(out)]) == 0
+    return open_run(trained), out

@@ -2,17 +2,6 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def exported(trained, tmp_path_factory):
-    """(the tiny run opened, the folder of its models), version 1 exported by the command."""
-    from cdd_keras import cli, export
-    from cdd_keras.inference import open_run
-
-    out = tmp_path_factory.mktemp("models")
-    assert cli.main(export.run, [str(trained), "--out", str(out)]) == 0
-    return open_run(trained), out
-
-
-@pytest.fixture(scope="session")
 def classifier(exported):
     """The signatures of the classifier."""
     return load(exported[1] / "cdd_classifier" / "1")

@@ -1,0 +1,1 @@
+"""The commands of `python -m serving.client`, a module each: `run(arguments)` -> exit code."""
