@@ -9,10 +9,9 @@ import io
 import json
 import ssl
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 import grpc
 import numpy as np
@@ -97,22 +96,22 @@ class StandIn:
 
     Attributes:
         failures: the next answers' statuses: (grpc.StatusCode, message).
-        delay: seconds before each answer.
+        delay: seconds before each answer, or until `woken` is set.
         refuse: bytes of an image that is refused with INVALID_ARGUMENT.
-        requests: rows of each request that was answered or failed, the largest first in no way.
+        requests: (signature, rows) of each request.
         under_way, most_under_way: how many requests came at a time.
     """
 
     def __init__(self):
         self.failures, self.requests = [], []
-        self.delay, self.refuse = 0.0, None
+        self.delay, self.woken, self.refuse = 0.0, Event(), None
         self.under_way = self.most_under_way = 0
 
     def met(self, signature, inputs):
         """An answer, or (status, message)."""
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
-        time.sleep(self.delay)
+        self.woken.wait(self.delay)
         self.under_way -= 1
         rows = next(iter(inputs.values()))
         self.requests.append((signature, len(rows)))
