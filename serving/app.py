@@ -2,7 +2,6 @@
 
 import logging
 import socket
-import threading
 import time
 
 import grpc
@@ -10,9 +9,8 @@ import grpc
 from serving.batching import Batcher, Direct
 from serving.batching_parameters import BatchingParameters
 from serving.calls import InFlight
-from serving.cli import UsageError
 from serving.config_files import read_batching, read_monitoring, read_ssl
-from serving.errors import ServingError
+from serving.errors import StartError
 from serving.grpc_service import GrpcServer
 from serving.http_server import HttpServer
 from serving.inference import Settings
@@ -22,18 +20,12 @@ from serving.options import Options
 from serving.rest import METRICS_PATH, Rest
 from serving.servable import Servable
 from serving.service import Service
-from serving.sources import configured_models
+from serving.sources import ModelSource
 from serving.warmup import warm_up
 
 log = logging.getLogger(__name__)
 # For how long new requests are refused, at the least, before the ports close.
 _REFUSE_SECONDS = 0.5
-
-
-class StartError(Exception):
-    """The server cannot start; its message says why."""
-
-    exit_code = 1
 
 
 class App:
@@ -52,15 +44,12 @@ class App:
         self._options = options
         self.port: int | None = None
         self.rest_port: int | None = None
-        self._configs: list = []
-        self._problem: str | None = None
-        self._ending = threading.Event()
-        self._watchers: list[threading.Thread] = []
         self._credentials = _credentials(options.ssl_config_file)
         self._metrics = Metrics()
         self._metrics_path = _metrics_path(options.monitoring_config_file)
         self._runner = Batcher(_batching(options)) if options.enable_batching else Direct()
         self.models = Models(self._load)
+        self._source = ModelSource(options, self.models)
         self.in_flight = InFlight(options.max_in_flight)
         service = Service(
             self.models,
@@ -86,7 +75,7 @@ class App:
         for port, name in ((options.port, "--port"), (options.rest_port, "--rest-port")):
             if port and (options.rest or name == "--port"):
                 _check_free(options.host, port, name)
-        self._load_models()
+        self._source.load()
         address = f"{options.host}:{options.port}"
         try:
             self.port = self._grpc.bind(address, self._credentials)
@@ -98,14 +87,12 @@ class App:
             except OSError as error:
                 raise StartError(f"--rest-port: cannot listen: {error}") from error
         self._grpc.start()
-        self._watch(options.file_system_poll_wait_seconds, self._poll_folders)
-        if options.model_config_file:
-            self._watch(options.model_config_file_poll_wait_seconds, self._configure)
+        self._source.watch()
 
     def stop(self) -> None:
         """Goes out of service: answers what is in flight, refuses what comes, lets all go."""
         end = time.monotonic() + self._options.grace_seconds
-        self._ending.set()
+        self._source.close()
         self._grpc.leave()
         # First the service refuses, while the ports still answer: calls that gRPC has received
         # but not yet handed over end as CANCELLED when its server stops, which no client retries.
@@ -115,8 +102,6 @@ class App:
         self._grpc.stop()
         if self.rest_port is not None:
             self._rest.stop()
-        for thread in self._watchers:
-            thread.join()
         self._runner.close()
         self.models.close()
 
@@ -126,53 +111,6 @@ class App:
         warm_up(servable, folder)
         log.info("model %s version %d loaded in %.1f s", name, version, time.perf_counter() - start)
         return servable
-
-    def _load_models(self):
-        self._configs = configured_models(self._options)
-        try:
-            self.models.configure(self._configs)
-        except ServingError as error:
-            if error.code is grpc.StatusCode.INVALID_ARGUMENT:
-                raise UsageError(error.message) from error
-            if not any(self.models.available().values()):
-                raise StartError(error.message) from error
-            # What could be loaded is served; each failure is in the log and in GetModelStatus.
-            log.error("%s", error.message)
-
-    def _poll_folders(self):
-        if self._options.model_base_path and not self._options.model_name:
-            self._configure()
-        else:
-            self.models.poll()
-
-    def _configure(self):
-        problem = None
-        try:
-            self._configs = configured_models(self._options, self._configs)
-            self.models.configure(self._configs)
-        except (UsageError, ServingError) as error:
-            problem = str(error)
-            self.models.poll()
-        # Once, and not at every look.
-        if problem and problem != self._problem:
-            log.error("%s", problem)
-        self._problem = problem
-
-    def _watch(self, seconds, look):
-        if not seconds:
-            return
-
-        def watch():
-            while not self._ending.wait(seconds):
-                try:
-                    look()
-                except Exception:
-                    # A thread that dies would leave the server on its old versions for good.
-                    log.exception("looking for models failed")
-
-        thread = threading.Thread(target=watch, name="watch", daemon=True)
-        thread.start()
-        self._watchers.append(thread)
 
 
 def _credentials(path):

@@ -16,6 +16,12 @@ _NOISE = re.compile(
 )
 
 
+class StartError(Exception):
+    """The server cannot start; its message says why."""
+
+    exit_code = 1
+
+
 class ServingError(Exception):
     """A status for the client.
 

@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from serving.errors import as_serving_error, failed_precondition, invalid, not_found
+from serving.model_lists import check_list
 from serving.reaper import Reaper
 from serving.states import AVAILABLE, END, LOADING, START, UNLOADING, VersionStates
 from serving.versions import find_versions, fingerprint, wanted
 
 log = logging.getLogger(__name__)
-
-PLATFORM = "tensorflow"
 
 
 class _Held:
@@ -107,6 +106,11 @@ class Models:
                 for name, model in self._models.items()
             }
 
+    def configs(self) -> list:
+        """The `ModelConfig`s in force."""
+        with self._lock:
+            return [model.config for model in self._models.values()]
+
     def errors(self) -> dict[str, str]:
         """{model: why nothing of it is loaded}, of those of which nothing is."""
         with self._lock:
@@ -126,10 +130,9 @@ class Models:
                 FAILED_PRECONDITION where it holds, but a model that is new in it could not be
                 loaded, or a label names a version that is not loaded.
         """
-        _check_names(configs)
         with self._pass:
             with self._lock:
-                self._check_platforms(configs)
+                check_list(configs, {name: one.config for name, one in self._models.items()})
                 new = [config.name for config in configs if config.name not in self._models]
                 gone = set(self._models) - {config.name for config in configs}
                 for config in configs:
@@ -180,20 +183,6 @@ class Models:
                 raise invalid(f"Unrecognized servable version label: {spec.version_label}")
             return model.config.version_labels[spec.version_label]
         return spec.version.value if spec.HasField("version") else None
-
-    def _check_platforms(self, configs):
-        for config in configs:
-            platform = config.model_platform
-            known = self._models.get(config.name)
-            if known and known.config.model_platform != platform:
-                raise invalid(
-                    f"Illegal to change a model's platform. For model {config.name} platform was "
-                    f"{known.config.model_platform} and new platform requested is {platform}"
-                )
-            if platform != PLATFORM:
-                raise invalid(
-                    f"model {config.name}: model_platform is {platform!r}; expected {PLATFORM!r}"
-                )
 
     def _update(self, name):
         model = self._models[name]
@@ -271,18 +260,3 @@ class Models:
                         f"Request to assign label {label} to version {version} of model "
                         f"{config.name}, which is not currently available for inference"
                     )
-
-
-def _check_names(configs):
-    names = set()
-    for config in configs:
-        if not config.name:
-            raise invalid("Illegal to list a model without a name in config list")
-        if config.name in names:
-            raise invalid(f"Illegal to list model {config.name} multiple times in config list")
-        names.add(config.name)
-        if not Path(config.base_path).is_absolute():
-            raise invalid(
-                f"Expected model {config.name} to have an absolute path or URI; "
-                f"got base_path={config.base_path}"
-            )

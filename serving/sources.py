@@ -1,23 +1,130 @@
-"""Where the list of models comes from: a folder of models, one model's folder, or a file."""
+"""Where the models come from: a folder of models, one model's folder, or a file that lists them."""
 
+import logging
 import os
-from collections.abc import Iterable
+import threading
 from pathlib import Path
+
+import grpc
 
 from serving.cli import UsageError
 from serving.config_files import read_model_config
-from serving.models import PLATFORM
+from serving.errors import ServingError, StartError
+from serving.model_lists import PLATFORM
+from serving.models import Models
 from serving.options import Options
 from serving.versions import find_versions
 
+log = logging.getLogger(__name__)
 
-def configured_models(options: Options, known: Iterable = ()) -> list:
-    """The `ModelConfig`s that the options ask for, as things stand now.
+
+class ModelSource:
+    """Keeps models as the options have them, and as HandleReloadConfig has changed them since.
 
     Args:
         options: the server's.
-        known: those there were before. Of a folder of models, none is taken off the list because
-            its own folder has vanished.
+        models: those it keeps.
+    """
+
+    def __init__(self, options: Options, models: Models):
+        self._options = options
+        self._models = models
+        # What folder or file said when last looked at.
+        self._listed: list = []
+        self._problem: str | None = None
+        self._ending = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def load(self) -> None:
+        """Loads them for the first time.
+
+        Raises:
+            UsageError: the list is wrong.
+            StartError: none of them can be loaded.
+        """
+        self._listed = configured_models(self._options)
+        try:
+            self._models.configure(self._listed)
+        except ServingError as error:
+            if error.code is grpc.StatusCode.INVALID_ARGUMENT:
+                raise UsageError(error.message) from error
+            if not any(self._models.available().values()):
+                raise StartError(error.message) from error
+            # What could be loaded is served; each failure is in the log and in GetModelStatus.
+            log.error("%s", error.message)
+
+    def watch(self) -> None:
+        """Looks for changes from now on, as often as the options say."""
+        self._repeat(self._options.file_system_poll_wait_seconds, self._look_at_folders)
+        if self._options.model_config_file:
+            self._repeat(self._options.model_config_file_poll_wait_seconds, self._look_at_file)
+
+    def close(self) -> None:
+        """Looks no more."""
+        self._ending.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _look_at_folders(self):
+        if self._options.model_base_path and not self._options.model_name:
+            self._apply(self._with_new_folders)
+        self._models.poll()
+
+    def _look_at_file(self):
+        self._apply(self._changed_list)
+
+    def _with_new_folders(self):
+        """The list with the models whose folders are new; None where none are."""
+        known = {config.name for config in self._listed}
+        found = configured_models(self._options)
+        new = [config for config in found if config.name not in known]
+        # A model whose folder has vanished stays on the list, and is served.
+        self._listed += new
+        served = self._models.configs()
+        names = {config.name for config in served}
+        new = [config for config in new if config.name not in names]
+        return [*served, *new] if new else None
+
+    def _changed_list(self):
+        """What the file says where it has changed, else None."""
+        found = configured_models(self._options)
+        if found == self._listed:
+            return None
+        self._listed = found
+        return found
+
+    def _apply(self, find):
+        problem = None
+        try:
+            configs = find()
+            if configs is not None:
+                self._models.configure(configs)
+        except (UsageError, ServingError) as error:
+            problem = str(error)
+        # Once, and not at every look.
+        if problem and problem != self._problem:
+            log.error("%s", problem)
+        self._problem = problem
+
+    def _repeat(self, seconds, look):
+        if not seconds:
+            return
+
+        def work():
+            while not self._ending.wait(seconds):
+                try:
+                    look()
+                except Exception:
+                    # A thread that dies would leave the server on its old versions for good.
+                    log.exception("looking for models failed")
+
+        thread = threading.Thread(target=work, name="watch", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+
+def configured_models(options: Options) -> list:
+    """The `ModelConfig`s that the options ask for, as things stand now.
 
     Raises:
         UsageError: the file cannot be read, or the folder holds no model.
@@ -32,8 +139,8 @@ def configured_models(options: Options, known: Iterable = ()) -> list:
             f"--model-base-path: {base} is one model's folder; give the folder above it, or its "
             "name with --model-name."
         )
-    found = {name for name in _names(base) if find_versions(str(base / name))}
-    configs = [_config(n, base / n) for n in sorted(found | {one.name for one in known})]
+    found = [name for name in _names(base) if find_versions(str(base / name))]
+    configs = [_config(name, base / name) for name in found]
     if not configs:
         raise UsageError(f"--model-base-path: no NAME/VERSION/ folders in {base}.")
     return configs
@@ -41,9 +148,11 @@ def configured_models(options: Options, known: Iterable = ()) -> list:
 
 def _names(base):
     try:
-        return sorted(entry.name for entry in os.scandir(base) if entry.is_dir())
+        folders = [entry.name for entry in os.scandir(base) if entry.is_dir()]
     except OSError:
         return []
+    # Hidden ones are somebody's way of putting things aside.
+    return sorted(name for name in folders if not name.startswith("."))
 
 
 def _config(name, path):

@@ -201,3 +201,29 @@ def test_a_new_model_in_the_folder_is_served(served, versions):
 
     eventually(answers)
     assert server.predict(MODEL, {"x": row(1)})["y"] == 1001
+
+
+def test_a_model_whose_folder_vanishes_stays(served, versions):
+    """Beside others that stay: their list does not drop it."""
+    server, base = served
+    shutil.copytree(versions / "2", base.parent / "other" / "2")
+    eventually(lambda: "other" in server.app.models.available())
+    base.rename(base.with_name(".away"))
+    for _ in range(3):
+        server.app._source._look_at_folders()
+    assert server.predict(MODEL, {"x": row(1)})["y"] == 1001
+
+
+def test_a_list_that_a_client_sets_outlives_the_next_look(served, versions):
+    from tensorflow_serving.apis import model_management_pb2
+
+    server, base = served
+    shutil.copytree(versions / "2", base.parent / "other" / "2")
+    eventually(lambda: "other" in server.app.models.available())
+    request = model_management_pb2.ReloadConfigRequest()
+    request.config.model_config_list.config.add(
+        name=MODEL, base_path=str(base), model_platform="tensorflow"
+    )
+    server.models.HandleReloadConfigRequest(request, timeout=60)
+    server.app._source._look_at_folders()
+    assert set(server.app.models.available()) == {MODEL}

@@ -73,14 +73,6 @@ def test_models_of_a_folder(models):
     assert (config.name, config.base_path) == ("other", str(models / "m"))
 
 
-def test_a_model_whose_folder_has_vanished_stays_on_the_list(models):
-    settings = options.Options(model_base_path=str(models))
-    known = configured_models(settings)
-    (models / "new" / "1").mkdir(parents=True)
-    (models / "m" / "1").rmdir()
-    assert [one.name for one in configured_models(settings, known)] == ["m", "new"]
-
-
 def test_channel_arguments():
     settings = options.Options(
         model_config_file="F", grpc_channel_arguments="grpc.a=1,grpc.b=-2,grpc.c=x=y"
