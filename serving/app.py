@@ -29,7 +29,7 @@ _REFUSE_SECONDS = 0.5
 
 
 class App:
-    """A server of the options: `start`, then `stop`.
+    """A server of the options: `load`, `listen`, then `stop`.
 
     Attributes:
         port, rest_port: where it listens once started; `rest_port` is None without REST.
@@ -42,6 +42,8 @@ class App:
 
     def __init__(self, options: Options):
         self._options = options
+        # IPv6 addresses come with brackets or without.
+        self._host = options.host.strip("[]")
         self.port: int | None = None
         self.rest_port: int | None = None
         self._credentials = _credentials(options.ssl_config_file)
@@ -50,7 +52,11 @@ class App:
         self._runner = Batcher(_batching(options)) if options.enable_batching else Direct()
         self.models = Models(self._load)
         self._source = ModelSource(options, self.models)
-        self.in_flight = InFlight(options.max_in_flight)
+        most = options.max_in_flight
+        self.in_flight = InFlight(
+            most,
+            f"Too many requests in flight: the server answers {most} at a time (--max-in-flight).",
+        )
         service = Service(
             self.models,
             self._runner,
@@ -64,8 +70,8 @@ class App:
         rest = Rest(service, self._metrics, self._metrics_path, options.rest_timeout_ms / 1000)
         self._rest = HttpServer(rest, options.max_in_flight, options.max_message_bytes)
 
-    def start(self) -> None:
-        """Loads the models, then opens the ports.
+    def load(self) -> None:
+        """Loads the models.
 
         Raises:
             StartError: no model can be loaded, or a port is taken.
@@ -74,23 +80,32 @@ class App:
         options = self._options
         for port, name in ((options.port, "--port"), (options.rest_port, "--rest-port")):
             if port and (options.rest or name == "--port"):
-                _check_free(options.host, port, name)
+                _check_free(self._host, port, name)
         self._source.load()
-        address = f"{options.host}:{options.port}"
+
+    def listen(self) -> None:
+        """Opens the ports, and keeps looking for models from now on; raises StartError."""
+        options = self._options
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        address = f"{host}:{options.port}"
         try:
             self.port = self._grpc.bind(address, self._credentials)
         except RuntimeError as error:
-            raise StartError(f"--port: cannot listen on {address}: {error}") from error
+            hint = " (or --ssl-config-file: a key or certificate)" if self._credentials else ""
+            raise StartError(f"--port{hint}: cannot listen on {address}: {error}") from error
         if options.rest:
             try:
-                self.rest_port = self._rest.start(options.host, options.rest_port)
+                self.rest_port = self._rest.start(self._host, options.rest_port)
             except OSError as error:
                 raise StartError(f"--rest-port: cannot listen: {error}") from error
         self._grpc.start()
         self._source.watch()
 
-    def stop(self) -> None:
-        """Goes out of service: answers what is in flight, refuses what comes, lets all go."""
+    def stop(self) -> bool:
+        """Goes out of service: answers what is in flight, refuses what comes, lets all go.
+
+        Returns whether all has ended; a load that is under way goes on in its thread.
+        """
         end = time.monotonic() + self._options.grace_seconds
         self._source.close()
         self._grpc.leave()
@@ -103,7 +118,7 @@ class App:
         if self.rest_port is not None:
             self._rest.stop()
         self._runner.close()
-        self.models.close()
+        return self.models.close(end - time.monotonic())
 
     def _load(self, name, version, folder):
         start = time.perf_counter()
@@ -145,6 +160,6 @@ def _check_free(host, port, flag):
         # Ports of connections that have just ended count as free, as they do for the server.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host.strip("[]"), port))
+            probe.bind((host, port))
         except OSError as error:
             raise StartError(f"{flag}: cannot listen on {host}:{port}: {error.strerror}") from error

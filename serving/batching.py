@@ -71,6 +71,7 @@ class Batcher:
         self._changed = threading.Condition()
         self._queues: dict[tuple, deque[_Batch]] = {}
         self._closed = False
+        self._running = 0
         self._threads = [
             threading.Thread(target=self._work, name=f"batch-{n}", daemon=True)
             for n in range(parameters.num_batch_threads)
@@ -101,6 +102,12 @@ class Batcher:
         if task.error is not None:
             raise task.error
         return task.outputs
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """(batches that are being run, batches that wait)."""
+        with self._changed:
+            return self._running, sum(map(len, self._queues.values()))
 
     def close(self) -> None:
         """Runs what waits, then ends the threads."""
@@ -138,6 +145,8 @@ class Batcher:
     def _work(self):
         while (batch := self._next()) is not None:
             self._execute(batch)
+            with self._changed:
+                self._running -= 1
             # Nothing here may keep a model that is being let go.
             del batch
 
@@ -164,6 +173,7 @@ class Batcher:
         batch = queue.popleft()
         if not queue:
             del self._queues[key]
+        self._running += 1
         return batch
 
     def _execute(self, batch):

@@ -14,10 +14,13 @@ class Call:
     """One request under way.
 
     Args:
-        timeout: seconds until its deadline; None for none.
+        timeout: seconds until its deadline; None for none, as is what no clock can tell (gRPC
+            says 292 years of a call without one).
     """
 
     def __init__(self, timeout: float | None = None):
+        if timeout is not None and timeout >= threading.TIMEOUT_MAX:
+            timeout = None
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._lock = threading.Lock()
         self._hooks: list[Callable[[], None]] = []
@@ -61,10 +64,12 @@ class InFlight:
 
     Args:
         limit: how many may be in flight at once.
+        refusal: what those over it are told.
     """
 
-    def __init__(self, limit: int):
+    def __init__(self, limit: int, refusal: str):
         self._limit = limit
+        self._refusal = refusal
         self._count = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -75,8 +80,8 @@ class InFlight:
         return self._count
 
     @contextmanager
-    def admit(self) -> Iterator[None]:
-        """A place for as long as the context lasts.
+    def admit(self, count: int = 1) -> Iterator[None]:
+        """So many places for as long as the context lasts.
 
         Raises:
             ServingError: RESOURCE_EXHAUSTED at the limit, UNAVAILABLE once closed.
@@ -84,17 +89,14 @@ class InFlight:
         with self._changed:
             if self._closed:
                 raise unavailable("The server is shutting down.")
-            if self._count >= self._limit:
-                raise exhausted(
-                    f"Too many requests in flight: the server answers {self._limit} at a time "
-                    "(--max-in-flight)."
-                )
-            self._count += 1
+            if self._count + count > self._limit:
+                raise exhausted(self._refusal)
+            self._count += count
         try:
             yield
         finally:
             with self._changed:
-                self._count -= 1
+                self._count -= count
                 self._changed.notify_all()
 
     def close(self) -> None:

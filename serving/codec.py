@@ -16,6 +16,8 @@ from serving.errors import ServingError, invalid
 CONTENT_METADATA = "x-tensor-content"
 # What a string costs in a tensor, its characters apart (sizeof(tstring)).
 _STRING_BYTES = 24
+# TensorShape::MaxDimensions
+_MOST_DIMENSIONS = 254
 # Repeated fields of TensorProto by kind of value: their numbers in tensor.proto.
 _FIXED_FIELDS = {"float32": 5, "float64": 6, "complex64": 9, "complex128": 12}
 _VARINT_FIELDS = {
@@ -48,8 +50,12 @@ def decode(proto: tensor_pb2.TensorProto, alias: str, max_bytes: int) -> tf.Tens
         return _parsed(proto, kind, alias)
     if len(proto.tensor_content) != needed:
         raise _malformed(alias)
-    flat = np.frombuffer(proto.tensor_content, kind.as_numpy_dtype)
-    return tf.constant(flat.reshape(shape))
+    try:
+        flat = np.frombuffer(proto.tensor_content, kind.as_numpy_dtype)
+        return tf.constant(flat.reshape(shape))
+    except ValueError:
+        # More dimensions than NumPy has.
+        raise _malformed(alias) from None
 
 
 def memory(tensor: tf.Tensor) -> int:
@@ -143,6 +149,9 @@ def _kind(proto, alias):
 
 
 def _shape(proto, alias):
+    # Before anything is multiplied: a message has room for millions of dimensions.
+    if len(proto.tensor_shape.dim) > _MOST_DIMENSIONS:
+        raise _malformed(alias)
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
     if proto.tensor_shape.unknown_rank or any(not 0 <= size < 2**31 for size in shape):
         raise _malformed(alias)

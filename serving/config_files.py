@@ -56,7 +56,11 @@ def read_model_config(path: str):
     from tensorflow_serving.config import model_server_config_pb2
 
     config = _read(path, model_server_config_pb2.ModelServerConfig())
-    if config.WhichOneof("config") == "custom_model_config":
+    kind = config.WhichOneof("config")
+    if kind is None:
+        # Also what a file is for a moment while an editor saves it.
+        raise UsageError(f"{path}: there is no model_config_list in it.")
+    if kind == "custom_model_config":
         raise UsageError(f"{path}: custom_model_config is not supported; use model_config_list.")
     return config
 

@@ -7,6 +7,24 @@ import grpc
 # As TensorFlow Serving cuts its messages (grpc_status_util.cc).
 MAX_MESSAGE = 1024
 _TRUNCATED = "...TRUNCATED"
+# TensorFlow Serving's table (http_server.cc). A client takes a status that several codes share for
+# the first of them.
+HTTP_STATUS = {
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.OUT_OF_RANGE: 400,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.ABORTED: 409,
+    grpc.StatusCode.ALREADY_EXISTS: 409,
+    grpc.StatusCode.FAILED_PRECONDITION: 412,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.CANCELLED: 499,
+    grpc.StatusCode.INTERNAL: 500,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+}
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 # What TensorFlow puts around an operation's own message.
 _NOISE = re.compile(
@@ -27,15 +45,17 @@ class ServingError(Exception):
 
     Args:
         code: a `grpc.StatusCode` other than OK.
-        message: what is wrong, at most MAX_MESSAGE characters of it are kept.
+        message: what is wrong, at most MAX_MESSAGE bytes of it are kept.
     """
 
     # What a command that meets one exits with.
     exit_code = 1
 
     def __init__(self, code: grpc.StatusCode, message: str):
-        if len(message) > MAX_MESSAGE:
-            message = message[: MAX_MESSAGE - len(_TRUNCATED)] + _TRUNCATED
+        encoded = message.encode(errors="backslashreplace")
+        if len(encoded) > MAX_MESSAGE:
+            encoded = encoded[: MAX_MESSAGE - len(_TRUNCATED)] + _TRUNCATED.encode()
+        message = encoded.decode(errors="ignore")
         super().__init__(message)
         self.code = code
         self.message = message

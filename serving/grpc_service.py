@@ -27,8 +27,9 @@ _SERVICES = tuple(
         (model_service_pb2, "ModelService"),
     )
 )
-# Threads beyond those that answer predictions: for what is turned away, status and health.
-_SPARE_THREADS = 8
+# Threads beyond those that answer predictions: for what is turned away, status and health, and
+# for calls that have begun without sending their request, each of which holds one in gRPC.
+_SPARE_THREADS = 64
 _CLOSE_SECONDS = 1
 
 
@@ -67,7 +68,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         return _answer(context, lambda call: self._service.status(request))
 
     def HandleReloadConfigRequest(self, request, context):  # noqa: N802
-        _answer(context, lambda call: self._service.reload(request))
+        _answer(context, lambda call: self._service.reload(request, call))
         return model_management_pb2.ReloadConfigResponse()
 
 

@@ -1,15 +1,21 @@
 """The REST API's HTTP server, on aiohttp."""
 
 import asyncio
-import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import grpc
 from aiohttp import web
+from aiohttp.http_exceptions import ContentEncodingError
 
+from serving import json_answers
+from serving.calls import InFlight
+from serving.errors import ServingError, invalid
 from serving.rest import Rest
 
 _CLOSE_SECONDS = 1
+_SPARE = 4
+_LATE = grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 class HttpServer:
@@ -24,7 +30,7 @@ class HttpServer:
     def __init__(self, rest: Rest, max_in_flight: int, max_body_bytes: int):
         self._rest = rest
         # A few more threads than answers, so that what is turned away need not wait.
-        self._threads = ThreadPoolExecutor(max_in_flight + 4, "rest")
+        self._threads = ThreadPoolExecutor(max_in_flight + _SPARE, "rest")
         self._loop: asyncio.AbstractEventLoop | None = None
         application = web.Application(client_max_size=max_body_bytes)
         application.router.add_route("*", "/{path:.*}", self._handle)
@@ -33,6 +39,16 @@ class HttpServer:
             application, handler_cancellation=True, access_log=None, shutdown_timeout=_CLOSE_SECONDS
         )
         self._max_body_bytes = max_body_bytes
+        self._requests = InFlight(
+            max_in_flight + _SPARE, "Too many requests in flight over REST (--max-in-flight)."
+        )
+        # Python takes some tens of bytes for each number of a JSON body, so that the bodies of all
+        # requests together are held to what one may have.
+        self._bytes = InFlight(
+            max_body_bytes,
+            f"The bodies of requests in flight are over {max_body_bytes} bytes together "
+            "(--max-message-bytes).",
+        )
         self._thread: threading.Thread | None = None
 
     def start(self, host: str, port: int) -> int:
@@ -65,13 +81,31 @@ class HttpServer:
 
     async def _handle(self, request):
         call = self._rest.call()
+        # Before the body is read: what is turned away takes no memory.
+        size = 0
+        if request.can_read_body:
+            # One that does not say how long it is may be as long as may be.
+            size = min(request.content_length or self._max_body_bytes, self._max_body_bytes)
         try:
-            body = await request.read()
+            with self._requests.admit(), self._bytes.admit(size):
+                return _response(*await self._answer(request, call))
+        except ServingError as error:
+            return _response(*self._rest.refusal(error))
+
+    async def _answer(self, request, call):
+        """(status, body, content type)."""
+        try:
+            async with asyncio.timeout(call.remaining()):
+                body = await request.read()
+        except TimeoutError:
+            return self._rest.refusal(ServingError(_LATE, "Deadline exceeded"))
         except web.HTTPRequestEntityTooLarge:
             message = (
                 f"The request is larger than {self._max_body_bytes} bytes (--max-message-bytes)."
             )
-            return _response(413, json.dumps({"error": message}).encode(), "application/json")
+            return 413, json_answers.text({"error": message}), "application/json"
+        except (web.RequestPayloadError, ContentEncodingError) as error:
+            return self._rest.refusal(invalid(f"The body could not be read: {error}"))
         answer = self._loop.run_in_executor(
             self._threads, self._rest.answer, request.method, request.path, body, call
         )
@@ -80,7 +114,7 @@ class HttpServer:
         finally:
             # Whether in time, too late or given up: nobody waits for the work from here on.
             call.cancel()
-        return _response(*await answer)
+        return await answer
 
 
 def _response(status, body, content_type):

@@ -25,7 +25,17 @@ class Settings:
 
 
 def predict(runner, servable, request, call: Call, settings: Settings):
-    """A `PredictResponse`.
+    """A `PredictResponse`; arguments and errors as `run`'s."""
+    name, outputs = run(runner, servable, request, call, settings)
+    response = predict_pb2.PredictResponse()
+    for alias, tensor in outputs.items():
+        response.outputs[alias].CopyFrom(encode(tensor, settings.as_content))
+    fill_spec(response.model_spec, servable, name)
+    return response
+
+
+def run(runner, servable, request, call: Call, settings: Settings):
+    """(name of the signature, {output: tensor}) of a `PredictRequest`.
 
     Args:
         runner: runs a signature, alone or in batches: `run(servable, signature, inputs, call)`.
@@ -42,13 +52,9 @@ def predict(runner, servable, request, call: Call, settings: Settings):
         name, lambda name: failed_precondition(f'Serving signature key "{name}" not found.')
     )
     inputs = _inputs(definition, request.inputs, settings)
-    filtered = _filter(definition, request.output_filter)
+    aliases = _filter(definition, request.output_filter)
     outputs = runner.run(servable, name, inputs, call)
-    response = predict_pb2.PredictResponse()
-    for alias in filtered:
-        response.outputs[alias].CopyFrom(encode(outputs[alias], settings.as_content))
-    fill_spec(response.model_spec, servable, name)
-    return response
+    return name, {alias: outputs[alias] for alias in aliases}
 
 
 def fill_spec(spec, servable, signature: str) -> None:

@@ -54,7 +54,8 @@ def shortest(value: float) -> float:
 
 def text(body: Any) -> bytes:
     """JSON as TensorFlow Serving writes it: NaN and Infinity by their names."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    written = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return written.encode(errors="backslashreplace")
 
 
 def _jsonable(name, array):

@@ -22,9 +22,20 @@ def parse(body: bytes) -> dict:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise invalid(f"JSON Parse error: {error}") from None
+    if b"\\u" in body and not _is_text(value):
+        raise invalid("JSON Parse error: half of a surrogate pair")
     if not isinstance(value, dict):
         raise invalid(f"JSON Value: {_shown(value)} Type: {_kind(value)} is not an object")
     return value
+
+
+def _is_text(value):
+    """Whether all strings in it can be written as UTF-8."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def signature_name(body: Mapping) -> str:
@@ -73,10 +84,17 @@ def example_of(features: Any) -> tf.train.Example:
             if all(type(one) is int and -(2**63) <= one < 2**63 for one in values):
                 feature.int64_list.value.extend(values)
             else:
-                feature.float_list.value.extend(map(float, values))
+                feature.float_list.value.extend(_floats(values))
         else:
             feature.bytes_list.value.extend(_bytes(one) for one in values)
     return example
+
+
+def _floats(values):
+    try:
+        return [float(np.float32(value)) for value in values]
+    except OverflowError:
+        raise invalid(f"JSON Value: {_shown(values)} holds a number out of range") from None
 
 
 def _rows(instances, kinds):
@@ -191,7 +209,7 @@ def _group(kind, name):
 
 def _bytes(value):
     if isinstance(value, str):
-        return value.encode("utf-8", errors="surrogatepass")
+        return value.encode()
     if not _is_base64(value):
         raise invalid(f"JSON Value: {_shown(value)} not formatted correctly for base64 data")
     try:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from serving.calls import Call
 from serving.errors import as_serving_error, failed_precondition, invalid, not_found
 from serving.model_lists import check_list
 from serving.reaper import Reaper
@@ -33,6 +34,8 @@ class _Model:
     def __init__(self, config):
         self.config = config
         self.states = VersionStates()
+        # Those in force: of the configuration's, the ones whose versions are loaded.
+        self.labels: dict[str, int] = {}
         self.loaded: dict[int, _Held] = {}
         # Versions that failed to load, and what their folders held then.
         self.failed: dict[int, tuple] = {}
@@ -122,27 +125,35 @@ class Models:
 
     # What changes them --------------------------------------------------------------------
 
-    def configure(self, configs: Sequence) -> None:
+    def configure(self, configs: Sequence, call: Call | None = None) -> None:
         """Takes a new list of `ModelConfig`, loads what is new in it and lets go what is not.
+
+        Args:
+            configs: the models there are to be.
+            call: whose deadline bounds the wait for another change to end, and without which
+                nothing is changed.
 
         Raises:
             ServingError: INVALID_ARGUMENT where the list is refused and nothing changes;
                 FAILED_PRECONDITION where it holds, but a model that is new in it could not be
-                loaded, or a label names a version that is not loaded.
+                loaded, or a label names a version that is not loaded (it stays where it was).
         """
+        call = call or Call()
+        left = call.remaining()
+        if not self._pass.acquire(timeout=-1 if left is None else left):
+            call.check()
+        try:
+            call.check()
+            self._replace(configs)
+        finally:
+            self._pass.release()
+
+    def add(self, configs: Sequence) -> None:
+        """Adds those of a list of `ModelConfig` whose names are new; raises as `configure`."""
         with self._pass:
-            with self._lock:
-                check_list(configs, {name: one.config for name, one in self._models.items()})
-                new = [config.name for config in configs if config.name not in self._models]
-                gone = set(self._models) - {config.name for config in configs}
-                for config in configs:
-                    self._models.setdefault(config.name, _Model(config)).config = config
-            for config in configs:
-                self._update(config.name)
-            for name in gone:
-                self._remove(name)
-        self._check_available(new)
-        self._check_labels(configs)
+            known = self.configs()
+            names = {config.name for config in known}
+            self._replace([*known, *(config for config in configs if config.name not in names)])
 
     def poll(self) -> None:
         """Looks at every model's folder once, and loads and lets go accordingly."""
@@ -152,14 +163,31 @@ class Models:
             for name in names:
                 self._update(name)
 
-    def close(self) -> None:
-        """Lets go of everything."""
-        with self._pass:
-            for name in list(self._models):
-                self._remove(name)
+    def close(self, seconds: float = 60) -> bool:
+        """Lets go of everything; of nothing, and False, where a load takes longer than so."""
+        if not self._pass.acquire(timeout=max(0, seconds)):
+            return False
+        for name in list(self._models):
+            self._remove(name)
+        self._pass.release()
         self._reaper.close()
+        return True
 
     # Inside -------------------------------------------------------------------------------
+
+    def _replace(self, configs):
+        with self._lock:
+            check_list(configs, {name: one.config for name, one in self._models.items()})
+            new = [config.name for config in configs if config.name not in self._models]
+            gone = set(self._models) - {config.name for config in configs}
+            for config in configs:
+                self._models.setdefault(config.name, _Model(config)).config = config
+        for config in configs:
+            self._update(config.name)
+        for name in gone:
+            self._remove(name)
+        self._check_available(new)
+        self._check_labels(configs)
 
     def _find(self, spec):
         model = self._models.get(spec.name)
@@ -179,9 +207,9 @@ class Models:
     def _numbered(model, spec):
         """The version that a spec names, by number or label; None where it names none."""
         if spec.version_label:
-            if spec.version_label not in model.config.version_labels:
+            if spec.version_label not in model.labels:
                 raise invalid(f"Unrecognized servable version label: {spec.version_label}")
-            return model.config.version_labels[spec.version_label]
+            return model.labels[spec.version_label]
         return spec.version.value if spec.HasField("version") else None
 
     def _update(self, name):
@@ -194,10 +222,20 @@ class Models:
         for version in wish:
             if version not in model.loaded:
                 self._add(model, version, found[version])
+        self._assign_labels(model)
         # As TensorFlow Serving's availability-preserving policy has it.
         if not wish or any(version in model.loaded for version in wish):
             for version in set(model.loaded) - set(wish):
                 self._drop(model, version)
+
+    def _assign_labels(self, model):
+        """Moves labels to versions that are loaded; before that they stay where they were."""
+        with self._lock:
+            model.labels = {
+                label: version if version in model.loaded else model.labels.get(label)
+                for label, version in model.config.version_labels.items()
+                if version in model.loaded or label in model.labels
+            }
 
     def _add(self, model, version, folder):
         held = fingerprint(folder)
@@ -219,18 +257,24 @@ class Models:
         with self._lock:
             model.failed.pop(version, None)
             model.loaded[version] = _Held(servable)
-        states.set(version, AVAILABLE)
+            states.set(version, AVAILABLE)
         log.info("model %s version %d is available", name, version)
 
     def _drop(self, model, version):
         with self._lock:
             held = model.loaded.pop(version)
-            held.at_end = lambda: model.states.set(version, END)
+            model.states.set(version, UNLOADING)
+            held.at_end = lambda: self._end(model, version)
             unused = not held.users
-        model.states.set(version, UNLOADING)
         log.info("model %s version %d is unloaded", model.config.name, version)
         if unused:
             self._bury(held)
+
+    def _end(self, model, version):
+        with self._lock:
+            # It may have come back while somebody still used what was dropped.
+            if version not in model.loaded:
+                model.states.set(version, END)
 
     def _remove(self, name):
         model = self._models[name]
@@ -252,10 +296,9 @@ class Models:
 
     def _check_labels(self, configs):
         for config in configs:
+            labels = self._models[config.name].labels
             for label, version in config.version_labels.items():
-                with self._lock:
-                    loaded = version in self._models[config.name].loaded
-                if not loaded:
+                if labels.get(label) != version:
                     raise failed_precondition(
                         f"Request to assign label {label} to version {version} of model "
                         f"{config.name}, which is not currently available for inference"

@@ -149,10 +149,6 @@ def _parser():
     return parser
 
 
-def _threads(kind, text):
-    return f"tensorflow_{kind}_op_parallelism", int, "N", text
-
-
 def _add(group, name, kind, metavar, text):
     default = Options.__dataclass_fields__[name].default
     shown = "" if default in (None, "") else f" (default {default})"

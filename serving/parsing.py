@@ -4,13 +4,24 @@ import functools
 
 import grpc
 
+from serving.calls import InFlight
+from serving.errors import ServingError
+
+# Those of reflection are the only ones.
+_MOST_STREAMS = 4
+
 
 class ParseInHandler(grpc.ServerInterceptor):
     """Hands handlers the bytes of requests, and parses them there.
 
     gRPC's own way leaks: a server that could not parse a request kept 16 KB for good
     (grpcio 1.85), so that anybody could fill its memory with noise.
+
+    A stream of requests holds a thread for as long as its client likes, so few are let in.
     """
+
+    def __init__(self):
+        self._streams = InFlight(_MOST_STREAMS, "Too many streams at a time.")
 
     def intercept_service(self, continuation, handler_call_details):
         handler = continuation(handler_call_details)
@@ -21,10 +32,22 @@ class ParseInHandler(grpc.ServerInterceptor):
         behaviour = getattr(handler, kind)
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         if handler.request_streaming:
-            wrapped = _with_parsed_stream(behaviour, parse)
+            wrapped = self._with_parsed_stream(behaviour, parse)
         else:
             wrapped = _with_parsed_request(behaviour, parse)
         return make(wrapped, None, handler.response_serializer)
+
+    def _with_parsed_stream(self, behaviour, parse):
+        @functools.wraps(behaviour)
+        def handle(raws, context, *rest):
+            try:
+                with self._streams.admit():
+                    requests = (_parsed(parse, raw, context) for raw in raws)
+                    yield from behaviour(requests, context, *rest)
+            except ServingError as error:
+                context.abort(error.code, error.message)
+
+        return handle
 
 
 def _kind(handler):
@@ -37,14 +60,6 @@ def _with_parsed_request(behaviour, parse):
     @functools.wraps(behaviour)
     def handle(raw, context, *rest):
         return behaviour(_parsed(parse, raw, context), context, *rest)
-
-    return handle
-
-
-def _with_parsed_stream(behaviour, parse):
-    @functools.wraps(behaviour)
-    def handle(raws, context, *rest):
-        return behaviour((_parsed(parse, raw, context) for raw in raws), context, *rest)
 
     return handle
 

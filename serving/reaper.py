@@ -8,7 +8,8 @@ class Reaper:
     """Collects garbage when it is told that something large was let go.
 
     The functions of a SavedModel refer to each other in circles, which Python finds only by
-    looking at everything: some 100 ms that no request should wait for.
+    looking at everything. That takes some 100 ms, in which nothing else runs; here it is done once
+    for several models that go at a time, and not by a thread that has a client's answer in hand.
     """
 
     def __init__(self):

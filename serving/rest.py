@@ -2,21 +2,22 @@
 
 import re
 
-import grpc
+import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
+    model_pb2,
     predict_pb2,
     regression_pb2,
 )
 
-from serving import json_answers, json_requests
+from serving import examples, inference, json_answers, json_requests
 from serving.calls import Call
-from serving.codec import decode, encode
-from serving.errors import ServingError, as_serving_error, invalid, not_found
+from serving.codec import encode
+from serving.errors import HTTP_STATUS, ServingError, as_serving_error, invalid, not_found
 from serving.inference import DEFAULT_SIGNATURE
 from serving.monitoring import CONTENT_TYPE, Metrics
 from serving.service import SIGNATURE_DEF, Service
@@ -26,23 +27,6 @@ _MODEL = r"(?i)/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/
 _PREDICTION = re.compile(_MODEL + r":(?P<method>classify|regress|predict)")
 _STATUS = re.compile(_MODEL)
 _METADATA = re.compile(_MODEL + "/metadata")
-_CODES = grpc.StatusCode
-# http_server.cc
-_HTTP = {
-    _CODES.CANCELLED: 499,
-    _CODES.INVALID_ARGUMENT: 400,
-    _CODES.OUT_OF_RANGE: 400,
-    _CODES.UNAUTHENTICATED: 401,
-    _CODES.PERMISSION_DENIED: 403,
-    _CODES.NOT_FOUND: 404,
-    _CODES.ABORTED: 409,
-    _CODES.ALREADY_EXISTS: 409,
-    _CODES.FAILED_PRECONDITION: 412,
-    _CODES.RESOURCE_EXHAUSTED: 429,
-    _CODES.UNIMPLEMENTED: 501,
-    _CODES.UNAVAILABLE: 503,
-    _CODES.DEADLINE_EXCEEDED: 504,
-}
 
 
 class Rest:
@@ -77,7 +61,7 @@ class Rest:
     def refusal(error: ServingError) -> tuple[int, bytes, str]:
         """(HTTP status, body, content type) of an error."""
         body = json_answers.text({"error": error.message})
-        return _HTTP.get(error.code, 500), body, "application/json"
+        return HTTP_STATUS.get(error.code, 500), body, "application/json"
 
     def call(self) -> Call:
         """A new request's call."""
@@ -85,41 +69,43 @@ class Rest:
 
     def _content(self, method, path, body, call):
         if method == "POST" and (found := _PREDICTION.fullmatch(path)):
-            answer = getattr(self, f"_{found['method'].lower()}")
-            return answer(found, json_requests.parse(body), call)
+            name = found["method"].lower()
+            answer, spec = getattr(self, f"_{name}"), _spec(found)
+            return self._service.answered(
+                name.capitalize(),
+                "REST",
+                lambda: spec,
+                lambda servable: answer(servable, json_requests.parse(body), call),
+            )
         if method == "GET" and (found := _METADATA.fullmatch(path)):
-            return self._metadata(found)
+            return self._metadata(_spec(found))
         if method == "GET" and (found := _STATUS.fullmatch(path)):
-            return self._status(found)
+            return self._status(_spec(found))
         if not path.lower().startswith("/v1/"):
             raise not_found(f"Not found: {path}")
         raise invalid(f"Malformed request: {method} {path}")
 
-    def _predict(self, found, body, call):
+    def _predict(self, servable, body, call):
         request = predict_pb2.PredictRequest()
-        _fill_spec(request.model_spec, found, body)
-        with self._service.models.use(request.model_spec) as servable:
-            definition = servable.signature(
-                request.model_spec.signature_name or DEFAULT_SIGNATURE,
-                lambda name: invalid(
-                    f'Serving signature name: "{name}" not found in signature def'
-                ),
-            )
+        request.model_spec.signature_name = json_requests.signature_name(body)
+        definition = servable.signature(
+            request.model_spec.signature_name or DEFAULT_SIGNATURE,
+            lambda name: invalid(f'Serving signature name: "{name}" not found in signature def'),
+        )
         arrays, as_rows = json_requests.inputs_of(body, definition.inputs)
         for name, array in arrays.items():
-            request.inputs[name].CopyFrom(_proto(array))
-        response = self._service.predict(request, call, "REST", as_content=True)
-        outputs = {
-            name: decode(proto, name, self._service.settings.max_bytes).numpy()
-            for name, proto in sorted(response.outputs.items())
-        }
-        return json_answers.outputs_body(outputs, as_rows)
+            request.inputs[name].CopyFrom(encode(tf.constant(array), as_content=True))
+        service = self._service
+        _, outputs = inference.run(service.runner, servable, request, call, service.settings)
+        return json_answers.outputs_body(
+            {name: np.asarray(tensor.numpy()) for name, tensor in sorted(outputs.items())}, as_rows
+        )
 
-    def _classify(self, found, body, call):
+    def _classify(self, servable, body, call):
         request = classification_pb2.ClassificationRequest()
-        _fill_spec(request.model_spec, found, body)
+        request.model_spec.signature_name = json_requests.signature_name(body)
         _fill_examples(request.input, body)
-        response = self._service.classify(request, call, "REST")
+        response = examples.classify(self._service.runner, servable, request, call)
         return {
             "results": [
                 [[one.label, json_answers.shortest(one.score)] for one in row.classes]
@@ -127,18 +113,16 @@ class Rest:
             ]
         }
 
-    def _regress(self, found, body, call):
+    def _regress(self, servable, body, call):
         request = regression_pb2.RegressionRequest()
-        _fill_spec(request.model_spec, found, body)
+        request.model_spec.signature_name = json_requests.signature_name(body)
         _fill_examples(request.input, body)
-        response = self._service.regress(request, call, "REST")
-        return {
-            "results": [json_answers.shortest(one.value) for one in response.result.regressions]
-        }
+        response = examples.regress(self._service.runner, servable, request, call)
+        values = [json_answers.shortest(one.value) for one in response.result.regressions]
+        return {"results": values}
 
-    def _status(self, found):
-        request = get_model_status_pb2.GetModelStatusRequest()
-        _fill_spec(request.model_spec, found, {})
+    def _status(self, spec):
+        request = get_model_status_pb2.GetModelStatusRequest(model_spec=spec)
         response = self._service.status(request)
         return json_format.MessageToDict(
             response,
@@ -146,9 +130,10 @@ class Rest:
             always_print_fields_with_no_presence=True,
         )
 
-    def _metadata(self, found):
-        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=[SIGNATURE_DEF])
-        _fill_spec(request.model_spec, found, {})
+    def _metadata(self, spec):
+        request = get_model_metadata_pb2.GetModelMetadataRequest(
+            model_spec=spec, metadata_field=[SIGNATURE_DEF]
+        )
         response = self._service.metadata(request)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         response.metadata[SIGNATURE_DEF].Unpack(signatures)
@@ -163,8 +148,9 @@ class Rest:
         }
 
 
-def _fill_spec(spec, found, body):
-    spec.name = found["name"]
+def _spec(found):
+    """The `ModelSpec` of a path."""
+    spec = model_pb2.ModelSpec(name=found["name"])
     if found["version"]:
         number = int(found["version"])
         if number >= 2**63:
@@ -172,7 +158,7 @@ def _fill_spec(spec, found, body):
         spec.version.value = number
     if found["label"]:
         spec.version_label = found["label"]
-    spec.signature_name = json_requests.signature_name(body)
+    return spec
 
 
 def _fill_examples(request_input, body):
@@ -185,7 +171,3 @@ def _fill_examples(request_input, body):
         kind.context.CopyFrom(json_requests.example_of(body["context"]))
     for features in examples:
         kind.examples.add().CopyFrom(json_requests.example_of(features))
-
-
-def _proto(array):
-    return encode(tf.constant(array), as_content=True)

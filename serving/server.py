@@ -1,6 +1,7 @@
 """`python -m serving.server`: serves SavedModels over TensorFlow Serving's APIs."""
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -17,9 +18,9 @@ def run(arguments: list[str]) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    # Until it listens it has promised nothing to anybody. (As the first process of a container it
+    # would not hear of a signal without a handler.)
+    _on_signals(lambda number: sys.exit(128 + number))
     with cli.quiet_stderr():
         import tensorflow as tf
 
@@ -28,16 +29,27 @@ def run(arguments: list[str]) -> int:
     from serving.app import App
 
     app = App(settings)
-    app.start()
+    app.load()
+    ended = threading.Event()
+    _on_signals(lambda _: ended.set())
+    app.listen()
     _tell(app, settings)
     # Not for ever at a time: a signal that the system hands to another thread does not wake this
     # one, and Python runs its handler only when this one runs.
     while not ended.wait(_LOOK_SECONDS):
         pass
     print("stopping: no new requests, those in flight are answered", flush=True)
-    app.stop()
+    complete = app.stop()
     print("stopped", flush=True)
+    if not complete:
+        # A thread inside TensorFlow does not survive the end of the interpreter in order.
+        os._exit(0)
     return 0
+
+
+def _on_signals(handle):
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: handle(number))
 
 
 def _set_threads(tf, settings):

@@ -1,11 +1,12 @@
 """What the server answers, whatever the transport: models, runner, limits and metrics in one."""
 
+import threading
 import time
 from collections.abc import Callable
 
 from serving import examples, inference
 from serving.calls import Call, InFlight
-from serving.errors import ServingError, as_serving_error, invalid
+from serving.errors import ServingError, as_serving_error, invalid, unavailable
 from serving.models import Models
 from serving.monitoring import Metrics
 
@@ -34,16 +35,16 @@ class Service:
         self.models = models
         self.in_flight = in_flight
         self.settings = settings
-        self._runner = runner
+        self.runner = runner
         self._metrics = metrics
+        self._reloading = threading.Lock()
 
-    def predict(self, request, call: Call, api: str = "GRPC", as_content: bool = False):
+    def predict(self, request, call: Call, as_content: bool = False):
         """`PredictRequest` to `PredictResponse`.
 
         Args:
             request: the message.
             call: its deadline and cancellation.
-            api: GRPC or REST, for the metrics.
             as_content: answer in `tensor_content` whatever the server's own setting.
 
         Raises:
@@ -54,34 +55,34 @@ class Service:
             settings = inference.Settings(settings.max_bytes, True)
 
         def answer(servable):
-            return inference.predict(self._runner, servable, request, call, settings)
+            return inference.predict(self.runner, servable, request, call, settings)
 
-        return self._answered("Predict", api, _spec(request), answer)
+        return self.answered("Predict", "GRPC", _spec(request), answer)
 
-    def classify(self, request, call: Call, api: str = "GRPC"):
+    def classify(self, request, call: Call):
         """`ClassificationRequest` to `ClassificationResponse`; as `predict`."""
 
         def answer(servable):
-            return examples.classify(self._runner, servable, request, call)
+            return examples.classify(self.runner, servable, request, call)
 
-        return self._answered("Classify", api, _spec(request), answer)
+        return self.answered("Classify", "GRPC", _spec(request), answer)
 
-    def regress(self, request, call: Call, api: str = "GRPC"):
+    def regress(self, request, call: Call):
         """`RegressionRequest` to `RegressionResponse`; as `predict`."""
 
         def answer(servable):
-            return examples.regress(self._runner, servable, request, call)
+            return examples.regress(self.runner, servable, request, call)
 
-        return self._answered("Regress", api, _spec(request), answer)
+        return self.answered("Regress", "GRPC", _spec(request), answer)
 
-    def multi_inference(self, request, call: Call, api: str = "GRPC"):
+    def multi_inference(self, request, call: Call):
         """`MultiInferenceRequest` to `MultiInferenceResponse`; as `predict`."""
         first = request.tasks[0] if request.tasks else None
 
         def answer(servable):
-            return examples.multi_inference(self._runner, servable, request, call)
+            return examples.multi_inference(self.runner, servable, request, call)
 
-        return self._answered("MultiInference", api, _spec(first), answer)
+        return self.answered("MultiInference", "GRPC", _spec(first), answer)
 
     def metadata(self, request):
         """`GetModelMetadataRequest` to `GetModelMetadataResponse`; as `predict`."""
@@ -115,21 +116,42 @@ class Service:
 
         return _guarded(answer)
 
-    def reload(self, request) -> None:
-        """Takes the models of a `ReloadConfigRequest`; as `predict`."""
+    def reload(self, request, call: Call) -> None:
+        """Takes the models of a `ReloadConfigRequest`; as `predict`.
+
+        UNAVAILABLE during another: each holds a thread for as long as models load.
+        """
 
         def answer():
+            if not self._reloading.acquire(blocking=False):
+                raise unavailable("Another list of models is being loaded.")
+            try:
+                take()
+            finally:
+                self._reloading.release()
+
+        def take():
             if request.config.WhichOneof("config") != "model_config_list":
                 raise invalid(
                     "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
                     "ModelConfigList is currently supported"
                 )
-            self.models.configure(request.config.model_config_list.config)
+            self.models.configure(request.config.model_config_list.config, call)
 
         return _guarded(answer)
 
-    def _answered(self, method, api, spec, answer):
-        """What `answer` gives for the servable that is asked for, counted and timed."""
+    def answered(self, method: str, api: str, spec: Callable, answer: Callable):
+        """What `answer` gives for the servable that is asked for, counted and timed.
+
+        Args:
+            method: such as Predict, for the metrics.
+            api: GRPC or REST, for the metrics.
+            spec: gives the `ModelSpec`, or raises for want of one.
+            answer: called with the servable, which stays loaded meanwhile.
+
+        Raises:
+            ServingError: whatever went wrong; nothing else is raised.
+        """
         start = time.perf_counter()
         status = "OK"
         # A model's name once it is known to be one: a stranger's are without number.

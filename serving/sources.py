@@ -60,48 +60,38 @@ class ModelSource:
             self._repeat(self._options.model_config_file_poll_wait_seconds, self._look_at_file)
 
     def close(self) -> None:
-        """Looks no more."""
+        """Looks no more, once a load that is under way has ended."""
         self._ending.set()
-        for thread in self._threads:
-            thread.join()
 
     def _look_at_folders(self):
         if self._options.model_base_path and not self._options.model_name:
-            self._apply(self._with_new_folders)
+            self._told_once(self._add_new_folders)
         self._models.poll()
 
     def _look_at_file(self):
-        self._apply(self._changed_list)
+        self._told_once(self._take_changed_list)
 
-    def _with_new_folders(self):
-        """The list with the models whose folders are new; None where none are."""
-        known = {config.name for config in self._listed}
-        found = configured_models(self._options)
-        new = [config for config in found if config.name not in known]
+    def _add_new_folders(self):
         # A model whose folder has vanished stays on the list, and is served.
+        known = {config.name for config in self._listed}
+        new = [one for one in configured_models(self._options) if one.name not in known]
         self._listed += new
-        served = self._models.configs()
-        names = {config.name for config in served}
-        new = [config for config in new if config.name not in names]
-        return [*served, *new] if new else None
+        if new:
+            self._models.add(new)
 
-    def _changed_list(self):
-        """What the file says where it has changed, else None."""
+    def _take_changed_list(self):
         found = configured_models(self._options)
-        if found == self._listed:
-            return None
-        self._listed = found
-        return found
+        if found != self._listed:
+            self._listed = found
+            self._models.configure(found)
 
-    def _apply(self, find):
+    def _told_once(self, change):
         problem = None
         try:
-            configs = find()
-            if configs is not None:
-                self._models.configure(configs)
+            change()
         except (UsageError, ServingError) as error:
             problem = str(error)
-        # Once, and not at every look.
+        # And not at every look.
         if problem and problem != self._problem:
             log.error("%s", problem)
         self._problem = problem

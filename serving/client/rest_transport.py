@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
 from urllib.parse import quote
 
 import grpc
@@ -21,21 +22,11 @@ from serving.client.answers import (
 from serving.client.errors import CallError, refused_size, too_large
 from serving.client.limits import Limits
 from serving.client.tls import Tls
+from serving.errors import HTTP_STATUS
 
-# TF Serving's own table, read backwards; several codes share 400 and 500.
-_CODES = {
-    400: grpc.StatusCode.INVALID_ARGUMENT,
-    401: grpc.StatusCode.UNAUTHENTICATED,
-    403: grpc.StatusCode.PERMISSION_DENIED,
-    404: grpc.StatusCode.NOT_FOUND,
-    409: grpc.StatusCode.ABORTED,
-    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    499: grpc.StatusCode.CANCELLED,
-    500: grpc.StatusCode.INTERNAL,
-    501: grpc.StatusCode.UNIMPLEMENTED,
-    503: grpc.StatusCode.UNAVAILABLE,
-    504: grpc.StatusCode.DEADLINE_EXCEEDED,
-}
+# Of several codes with one status the first stays.
+_CODES = {status: code for code, status in reversed(HTTP_STATUS.items())}
+_PIECE = 2**16
 
 
 class RestTransport:
@@ -119,6 +110,7 @@ class RestTransport:
         most = self.limits.message_bytes
         if len(body) > most:
             raise too_large("request", most, len(body))
+        end = monotonic() + timeout
         try:
             with self._pool.request(
                 method,
@@ -129,19 +121,36 @@ class RestTransport:
                 retries=False,
                 preload_content=False,
             ) as response:
-                content = response.read(most + 1)
+                content = _read(response, most + 1, end)
         except urllib3.exceptions.HTTPError as error:
             raise _call_error(error, timeout) from error
+        if content is None:
+            raise _late(timeout)
         if len(content) > most:
             raise too_large("answer", most)
         return _checked(response.status, content)
+
+
+def _read(response, most: int, end: float) -> bytes | None:
+    """At most so many bytes of a body; None where its end has not come by the time `end`."""
+    content = bytearray()
+    # In pieces as they come: the pool's timeout bounds the wait for each and not for all.
+    while len(content) < most and (piece := response.read1(min(_PIECE, most - len(content)))):
+        content += piece
+        if monotonic() > end:
+            return None
+    return bytes(content)
+
+
+def _late(timeout: float) -> CallError:
+    return CallError(grpc.StatusCode.DEADLINE_EXCEEDED, f"no answer within {timeout:.3g} s")
 
 
 def _call_error(error: urllib3.exceptions.HTTPError, timeout: float) -> CallError:
     # A refused connection is, to urllib3, one kind of timeout.
     late = isinstance(error, urllib3.exceptions.TimeoutError)
     if late and not isinstance(error, urllib3.exceptions.NewConnectionError):
-        return CallError(grpc.StatusCode.DEADLINE_EXCEEDED, f"no answer within {timeout:.3g} s")
+        return _late(timeout)
     return CallError(grpc.StatusCode.UNAVAILABLE, str(error))
 
 

@@ -66,7 +66,8 @@ def running_app(**options):
 
     defaults = {"host": "localhost", "port": 0, "rest_port": 0, "grace_seconds": 5}
     app = App(Options(**{**defaults, **options}))
-    app.start()
+    app.load()
+    app.listen()
     connection = Connection(f"localhost:{app.port}", f"localhost:{app.rest_port}")
     connection.app = app
     try:

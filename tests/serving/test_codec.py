@@ -96,8 +96,10 @@ def hostile(**fields):
         hostile(dims=(2,), tensor_content=b"123456789"),
         hostile(dtype=types_pb2.DT_STRING, dims=(2,), tensor_content=b"\xff\xff"),
         hostile(dims=(1,) * 300),
+        hostile(dims=(1,) * 200, tensor_content=b"1234"),
+        hostile(dims=(2**31 - 1,) * 50_000, tensor_content=b"1234"),
     ],
-    ids=str,
+    ids=lambda proto: str(proto)[:60],
 )
 def test_malformed_messages_are_refused(proto):
     with pytest.raises(ServingError, match=r"^tensor parsing error: image$") as refused:

@@ -199,6 +199,10 @@ def test_model_config_reload(ours, zoo, tmp_path):
         wait_for(server, HALF_PLUS_THREE)
         verify_predict(server, HALF_PLUS_THREE, 4.0)
         wait_for(server, HALF_PLUS_TWO, gone=True)
+        # As a file is for a moment while it is saved.
+        config.write_text("")
+        server.app._source._look_at_file()
+        verify_predict(server, HALF_PLUS_THREE, 4.0)
 
 
 def test_model_config_reload_with_zero_poll_period(ours, zoo, tmp_path):

@@ -8,6 +8,7 @@ from google.protobuf import text_format
 from tensorflow_serving.apis import model_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
+from serving.calls import Call
 from serving.errors import ServingError
 from serving.models import Models
 
@@ -204,6 +205,61 @@ def test_a_label_of_a_version_that_is_not_loaded_is_refused(models, tmp_path):
         models.configure([config(tmp_path, LABELS)])
     assert refused.value.code == grpc.StatusCode.FAILED_PRECONDITION
     assert used(models, label="stable") == "m/1"
+
+
+def test_a_label_stays_until_its_new_version_is_loaded(models, tmp_path):
+    publish(tmp_path, 1)
+    models.configure([config(tmp_path, STABLE.format(1))])
+    publish(tmp_path, 2)
+    seen, load = [], models._load
+    models._load = lambda *args: (seen.append(used(models, label="stable")), load(*args))[1]
+    models.configure([config(tmp_path, STABLE.format(2))])
+    assert seen == ["m/1"], "the label led to version 1 while version 2 was being loaded"
+    assert used(models, label="stable") == "m/2"
+    publish(tmp_path, 3, ok=False)
+    with pytest.raises(ServingError, match="label stable to version 3"):
+        models.configure([config(tmp_path, STABLE.format(3))])
+    assert used(models, label="stable") == "m/2"
+    # It moves by itself once the version can be loaded.
+    publish(tmp_path, 3)
+    models.poll()
+    assert used(models, label="stable") == "m/3"
+
+
+STABLE = """
+model_version_policy {{ all {{}} }}
+version_labels {{ key: "stable" value: {} }}
+"""
+
+
+def test_a_version_that_returns_while_its_old_self_is_in_use(models, tmp_path):
+    publish(tmp_path, 1, 2)
+    models.configure([config(tmp_path)])
+    with models.use(spec()):
+        (tmp_path / "2").rename(tmp_path / "away")
+        models.poll()
+        (tmp_path / "away").rename(tmp_path / "2")
+        models.poll()
+        assert states(models) == {2: "AVAILABLE", 1: "END"}
+    assert states(models) == {2: "AVAILABLE", 1: "END"}
+
+
+def test_a_reload_whose_caller_has_gone_changes_nothing(models, tmp_path):
+    publish(tmp_path, 1)
+    models.configure([config(tmp_path)])
+    entered, go = threading.Event(), threading.Event()
+    models._load = lambda *args: (entered.set(), go.wait(20), "slow")[2]
+    publish(tmp_path, 2)
+    loading = threading.Thread(target=models.poll)
+    loading.start()
+    assert entered.wait(20)
+    with pytest.raises(ServingError) as late:
+        models.configure([], Call(timeout=0.05))
+    assert late.value.code == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert used(models) == "m/1"
+    go.set()
+    loading.join()
+    assert used(models) == "slow"
 
 
 def test_a_new_list_replaces_the_old(models, tmp_path):

@@ -142,3 +142,5 @@ def test_ssl_files_that_are_refused(tmp_path, text, message):
 def test_model_config_files_that_are_refused(tmp_path):
     with pytest.raises(UsageError, match="custom_model_config is not supported"):
         config_files.read_model_config(write(tmp_path, "custom_model_config {}"))
+    with pytest.raises(UsageError, match="no model_config_list"):
+        config_files.read_model_config(write(tmp_path, ""))
