@@ -242,3 +242,16 @@ def test_wrong_data_dir(evaluated, run_copy, tmp_path):
     code, _, err = evaluated("--data-dir", tmp_path, run=run_copy)
     assert code == 2
     assert "its faces are drawn, not read" in err
+
+
+def test_method_of_one_domain(evaluated, other_runs, quick_judges):
+    code, out, _ = evaluated("--json", run=other_runs["infogan"])
+    report = json.loads(out)
+    assert (code, report["target"]) == (0, None)
+    # Codes are named after the values they fit best: of two, never below a half.
+    assert report["source"]["accuracy"] >= 0.5
+    assert sorted(report["generation"]["code_of_value"]) == ["eyeglasses", "no-eyeglasses"]
+    assert report["generation"]["edit_success"] == {"source": None, "target": None}
+    code, out, _ = evaluated(run=other_runs["infogan"])
+    assert code == 0
+    assert "code of value" in out

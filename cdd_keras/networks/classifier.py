@@ -40,6 +40,8 @@ class Classifier(keras.layers.Layer):
         self.activation = activation()
         self.pool = keras.layers.MaxPooling2D()
         self.head = keras.layers.Dense(classes, dtype="float32")
+        side = config.image_size // 2 ** len(widths)
+        self.length = side * side * widths[-1]
 
     def build(self, shape=None):
         for domain in self.domains:
@@ -50,19 +52,23 @@ class Classifier(keras.layers.Layer):
                 shape = layer.compute_output_shape(shape)
                 norm.build(shape)
                 shape = self.pool.compute_output_shape(shape)
-        self.head.build((None, shape[1] * shape[2] * shape[3]))
+        self.head.build((None, self.length))
 
     def call(self, images, domain, training=False, draws=None):
-        """Attribute logits.
+        """Attribute logits, float32 (batch, classes); the arguments are those of `features`."""
+        return self.read(self.features(images, domain, training, draws), draws)
+
+    def features(self, images, domain, training=False, draws=None):
+        """What the head reads.
 
         Args:
             images: float32 (batch, size, size, 3) in [-1, 1].
-            domain: whose private parts read them.
+            domain: whose private parts see them.
             training: whether batch norm uses, and learns from, this batch.
             draws: `Draws` for input noise and dropout; none of either without.
 
         Returns:
-            float32 (batch, classes).
+            float (batch, length).
         """
         domain = domain if domain in self.domains else SOURCE
         features = contrast_normalised_grey(images) if self.normalised else images
@@ -70,7 +76,10 @@ class Classifier(keras.layers.Layer):
             features = jitter_contrast(features, draws)
         for layer, norm in zip(self._convolutions(domain), self.norms[domain], strict=True):
             features = self.pool(self.activation(norm(layer(features), training=training)))
-        features = tf.reshape(features, (-1, self.head.kernel.shape[0]))
+        return tf.reshape(features, (-1, self.length))
+
+    def read(self, features, draws=None):
+        """Attribute logits of features: float (batch, length) -> float32 (batch, classes)."""
         if draws is not None:
             features = tf.nn.experimental.stateless_dropout(features, DROPOUT, draws.seed())
         return self.head(features)
