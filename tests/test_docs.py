@@ -74,6 +74,8 @@ def run(line):
         arguments += SMALL
         if "runs/first" not in arguments:
             arguments += CHEAP
+    if module == "cdd_keras.reproduce":
+        arguments += SMALL
     return cli.main(importlib.import_module(module).run, arguments)
 
 
