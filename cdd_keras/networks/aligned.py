@@ -32,7 +32,10 @@ class AlignedClassifier(Classifier):
         self.bias = self._fitted("bias", classes)
 
     def _fitted(self, name, *shape):
-        return self.add_weight(name=name, shape=shape, initializer="zeros", trainable=False)
+        # In float32 whatever the convolutions compute in.
+        return self.add_weight(
+            name=name, shape=shape, initializer="zeros", trainable=False, autocast=False
+        )
 
     def call(self, images, domain, training=False, draws=None):
         features = self.features(images, domain, training, draws)
