@@ -9,8 +9,8 @@ the discriminator ascends L_S + L_C, the generator L_C - L_S.
 """
 
 from cdd_keras.domains import ANY, NOISE, SOURCE, Edit
+from cdd_keras.methods.cdd_gan import NOISE_SHAPE, prior
 from cdd_keras.methods.cdd_paper import critic_terms, player_terms
-from cdd_keras.methods.cogan import NOISE_SHAPE, prior
 from cdd_keras.networks import CodeGenerator, Discriminator
 from cdd_keras.objective import Phase, Player, Recipe, Term, Traits
 from cdd_keras.terms import show_value

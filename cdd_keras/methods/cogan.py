@@ -11,14 +11,15 @@ layers see the two images of a pair alike.
 """
 
 from cdd_keras.domains import DOMAINS, NOISE, SOURCE, TARGET
-from cdd_keras.layers.sampling import NormalPrior
+from cdd_keras.methods.cdd_gan import NOISE_SHAPE, prior
 from cdd_keras.methods.cdd_paper import critic_terms, player_terms
 from cdd_keras.networks import CodeGenerator, Discriminator
 from cdd_keras.objective import Phase, Player, Recipe, Term, Traits
 from cdd_keras.terms import alike
 
+__all__ = ["networks", "prior", "recipe"]
+
 TRAITS = Traits(shows_values=False)
-NOISE_SHAPE = (100,)
 PAIR_WEIGHT = 10.0
 
 
@@ -28,11 +29,6 @@ def networks(config, classes):
         "generator": CodeGenerator(config, 0, NOISE_SHAPE),
         "discriminator": Discriminator(config, outputs=1, classes=classes),
     }
-
-
-def prior(config):
-    """A vector of N(0, I)."""
-    return NormalPrior(NOISE_SHAPE)
 
 
 def recipe(config):
