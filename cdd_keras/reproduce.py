@@ -15,6 +15,8 @@ EPILOG = (
     "seeds can be added. Settings of `train`, such as --steps 200, hold for all runs."
 )
 ALL = "all"
+# Wrong settings or data, as the others' would be; interrupted.
+STOPPING = (2, 130)
 
 
 def run(arguments: list[str]) -> int | None:
@@ -31,19 +33,18 @@ def run(arguments: list[str]) -> int | None:
     make_folder("--out", out)
     runs = plan(table, rows, parsed.seeds, data_dir, out, changes)
     shown = [*runs, *stored(table, runs, data_dir, out, changes)]
-    worst = 0
+    failed = False
     for planned in runs:
         code = complete(planned, _say)
-        if code == 2:
-            # Wrong settings or data: so are the others'.
+        if code in STOPPING:
             return code
-        worst = max(worst, code)
+        failed |= code != 0
         if code == 0:
             measure_all_target(planned)
             draw_figure(planned, out / f"{planned.task.name}-{planned.row}.png")
         text = _write(parsed.table, table, shown, changes, out)
     print(text, end="")
-    return worst
+    return int(failed)
 
 
 def _parser() -> cli.Parser:

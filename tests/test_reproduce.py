@@ -107,18 +107,21 @@ def test_all_target_images_are_measured_where_the_task_asks(call, trained, tmp_p
     assert "All target images" in page
 
 
-def test_a_run_that_fails_is_told_and_the_others_go_on(call, handful, tmp_path, monkeypatch):
-    monkeypatch.setattr(reproduction, "train_apart", lambda config: 1)
+# -9 is of a process that the system killed, for memory perhaps.
+@pytest.mark.parametrize("failure", [1, -9])
+def test_a_run_that_fails_is_told_and_the_others_go_on(call, handful, failure, monkeypatch):
+    monkeypatch.setattr(reproduction, "train_apart", lambda config: failure)
     code, page, err = call("digits", handful, "--methods", "cdd", "--seeds", "2")
     assert code == 1
-    assert err.count("failed with exit code 1") == 4
+    assert err.count(f"failed with exit code {failure}") == 4
     assert "No run is finished yet." in page
 
 
-def test_wrong_data_stop_the_command(call, handful, monkeypatch):
+@pytest.mark.parametrize("stop", [2, 130])
+def test_wrong_data_and_an_interrupt_stop_the_command(call, handful, stop, monkeypatch):
     calls = []
-    monkeypatch.setattr(reproduction, "train_apart", lambda config: calls.append(config) or 2)
-    assert call("digits", handful, "--methods", "cdd", "--seeds", "2")[0] == 2
+    monkeypatch.setattr(reproduction, "train_apart", lambda config: calls.append(config) or stop)
+    assert call("digits", handful, "--methods", "cdd", "--seeds", "2")[0] == stop
     assert len(calls) == 1
 
 
