@@ -63,18 +63,15 @@ class Readings:
         return self.draws if self.training else None
 
     @memoised
-    def domain_logits(self, *addresses):
+    def domain_logits(self, path):
         """The domain critic on the classifier's features, whose gradient is turned round.
 
-        Args:
-            *addresses: images that the classifier sees as one batch.
-
         Returns:
-            A list, for each address float32 (batch,): logits of "source".
+            float32 (batch,), logits of "source".
         """
         strength = 2.0 / (1.0 + tf.exp(-10.0 * self.progress)) - 1.0
-        features = reverse_gradient(self._taught_features(*addresses), strength)
-        return tf.split(self.networks["domain_critic"](features), len(addresses))
+        features = reverse_gradient(self._taught_features(path), strength)
+        return self.networks["domain_critic"](features)
 
     @memoised
     def encoded_logits(self, path):

@@ -158,16 +158,16 @@ def classify_encoded(domain):
     return loss
 
 
-def tell_domains(*paths):
+def tell_domains(*domains):
     """The critic tells the domains of real images apart; the features learn against it.
 
     Ganin et al. (JMLR 2016), equation 9, whose sign the reversed gradient changes.
     """
 
     def loss(routes):
-        logits = routes.domain_logits(*paths)
-        goals = [1.0 if path[-1] == SOURCE else 0.0 for path in paths]
-        return tf.concat(list(map(losses.logistic_realness, logits, goals)), 0)
+        goals = {domain: 1.0 if domain == SOURCE else 0.0 for domain in domains}
+        costs = [losses.logistic_realness(routes.domain_logits((d,)), goals[d]) for d in domains]
+        return tf.concat(costs, 0)
 
     return loss
 

@@ -22,16 +22,18 @@ class Classifier(keras.layers.Layer):
         config: reads `channels`, `image_size`, `classifier_input`.
         classes: number of attribute values.
         private: whether the domains have parts of their own.
+        private_stems: whether a stem is among them, or batch norms alone.
     """
 
-    def __init__(self, config, classes, private, **kwargs):
+    def __init__(self, config, classes, private, private_stems=True, **kwargs):
         super().__init__(**kwargs)
         self.normalised = config.classifier_input == "normalised"
         self.image_shape = (config.image_size, config.image_size, 1 if self.normalised else 3)
         self.domains = DOMAINS if private else (SOURCE,)
         widths = [config.channels * 2**level for level in range(3)]
         widths += [widths[-1]] * halvings_beyond_32(config.image_size)
-        self.stems = {domain: convolution(widths[0]) for domain in self.domains}
+        shared = None if private_stems else convolution(widths[0])
+        self.stems = {domain: shared or convolution(widths[0]) for domain in self.domains}
         self.trunk = [convolution(width) for width in widths[1:]]
         self.norms = {
             domain: [keras.layers.BatchNormalization(momentum=0.9) for _ in widths]
