@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from cdd_keras import checkpoints, grids
 from cdd_keras.data.preprocessing import to_float
-from cdd_keras.domains import DOMAINS
+from cdd_keras.domains import DOMAINS, SOURCE
 from cdd_keras.evaluation import classification_report, label_free_scores
 from cdd_keras.judges import thin
 from cdd_keras.metrics.selection import pick_label_free
@@ -15,8 +15,8 @@ from cdd_keras.metrics.summary import plain
 from cdd_keras.optimisers import rate_left
 from cdd_keras.runs import evaluations
 
-# Codes that the samples' prior is fitted to, a domain.
-PRIOR_IMAGES = 750
+# Training images that a model at rest is fitted to, such as the samples' prior, a domain.
+REST_IMAGES = 750
 # The step of the first pictures: soon, but late enough to show something.
 FIRST_PICTURE = 60
 
@@ -26,26 +26,20 @@ class Pictures:
 
     def __init__(self, model, pair, folder):
         self.model = model
-        self.attribute = pair.attribute
+        named = model.traits.names_values
+        self.attribute = pair.attribute if named else pair.attribute.unnamed()
         self.names = pair.names
         self.images = grids.pick_images(pair, "test")
-        self.train = {
-            domain: thin(pair.get("train", domain).images, PRIOR_IMAGES) for domain in DOMAINS
-        }
         self.folder = folder
-
-    def fit_prior(self):
-        """Fits the prior that samples are drawn from to the codes of training images."""
-        self.model.fit_prior({d: to_float(images) for d, images in self.train.items()})
 
     def write(self, step):
         """Writes the grids of a step; gives the images drawn, as uint8 arrays by name."""
         drawn = {}
-        if self.model.has_encoder:
+        if any(map(self.model.can_translate, DOMAINS)):
             drawn["translations"] = grids.comparison_grid(
                 self.model, self.images, self.attribute, self.names
             )
-        if self.model.has_generator:
+        if any(map(self.model.can_sample, DOMAINS)):
             drawn["samples"] = grids.sample_grid(self.model, self.attribute, self.names)
         for name, image in drawn.items():
             grids.save_png(image, self.folder / f"{name}-{step:08d}.png")
@@ -97,11 +91,15 @@ class KeepRun(keras.callbacks.Callback):
         self._began = time.monotonic()
         self.step = int(self.model.step.numpy())
         self._pictures = Pictures(self.model, self.pair, self.folder.samples)
+        sets = {domain: self.pair.get("train", domain) for domain in DOMAINS}
+        self._images = {domain: thin(one.images, REST_IMAGES) for domain, one in sets.items()}
+        self._labels = thin(sets[SOURCE].labels, REST_IMAGES)
         self._board = tf.summary.create_file_writer(str(self.folder.tensorboard))
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
         if self.step == self.first_picture and self.model.has_generator:
+            self._fit_at_rest()
             self._draw()
             self.say(f"first pictures: {self.folder.samples}")
         if self.step == self.config.steps:
@@ -109,6 +107,7 @@ class KeepRun(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch, logs=None):
+        self._fit_at_rest()
         self._draw()
         row = plain(
             {
@@ -134,10 +133,13 @@ class KeepRun(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self._board.close()
 
+    def _fit_at_rest(self):
+        images = {domain: to_float(images) for domain, images in self._images.items()}
+        self.model.fit_at_rest(images, self._labels)
+
     def _draw(self):
         if not self.model.has_generator:
             return
-        self._pictures.fit_prior()
         drawn = self._pictures.write(self.step)
         with self._board.as_default(self.step):
             for name, image in drawn.items():

@@ -16,14 +16,16 @@ def run(arguments: list[str]) -> int | None:
     """Parses the command line and classifies; gives the exit code."""
     parsed = _parser().parse_args(arguments)
     from cdd_keras.data.images import find_images
-    from cdd_keras.inference import ImageReader, find_run, open_run
+    from cdd_keras.inference import ImageReader, find_run, open_run, refusal
 
     find_run(parsed.run)
     paths = find_images(parsed.images)
     cli.load_tensorflow()
     run = open_run(parsed.run)
+    if not run.model.can_read(parsed.domain):
+        raise refusal(run, f"reads no {parsed.domain} images. Give another --domain")
     reader = ImageReader(run.preprocessing, _say, run.batch_size)
-    write = FORMATS[parsed.format](run.attribute.values)
+    write = FORMATS[parsed.format](run.shown.values)
     for path, chances in _readings(run, reader(paths), parsed.domain):
         write(path, chances)
     _say(reader.summary("classified"))

@@ -18,7 +18,20 @@ from cdd_keras.combinations import check_balance, check_domains, check_places
 from cdd_keras.errors import UsageError
 from cdd_keras.schema import check, setting, suggest
 
-METHODS = ("cdd", "cdd_paper", "cdd_gan", "source_only", "oracle")
+METHODS = (
+    "cdd",
+    "cdd_paper",
+    "cdd_gan",
+    "cogan",
+    "unit",
+    "acgan",
+    "infogan",
+    "dann",
+    "dtn",
+    "sa",
+    "source_only",
+    "oracle",
+)
 DATA = ("synthetic", "celeba", "digits", "folder", "tfds")
 # The names registered in metrics/validators.py, which this module must not import.
 CRITERIA = (

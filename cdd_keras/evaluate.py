@@ -57,12 +57,14 @@ def _report(run, config, split: str) -> dict:
     """What report.json would hold, for the split and data asked."""
     from cdd_keras.evaluation import classification_report, generation_report
     from cdd_keras.metrics.summary import build_report, plain
+    from cdd_keras.quality import quality_report
 
     pair = _load(run, config, (split,))
     _say(f"evaluating step {run.step} on the {split} split")
     generation = None
     if run.model.has_generator:
-        generation = generation_report(run.model, pair, _judges(run), split, config.seed)
+        shown = (run.model, pair, _judges(run), split, config.seed)
+        generation = {**generation_report(*shown), **quality_report(*shown)}
     seconds, rate, picks = _history(run)
     measured = classification_report(run.model, pair, split)
     if split != "test" or config != run.config:

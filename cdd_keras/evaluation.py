@@ -1,7 +1,7 @@
 """Figures of a model on a pair of domains, in the form of report.json.
 
-The model comes with `classify`, `branches`, `translate`, `sample`, `has_encoder` and
-`has_generator`; images of a pair are uint8 and become float32 in [-1, 1] batch by batch.
+The model comes with `classify`, `branches`, `translate`, `sample`, `traits` and what `Abilities`
+tells of it; images of a pair are uint8 and become float32 in [-1, 1] batch by batch.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from cdd_keras.data.preprocessing import to_float
 from cdd_keras.domains import DOMAINS, NO_VALUE, SOURCE, TARGET
 from cdd_keras.metrics.classification import score
 from cdd_keras.metrics.validators import validate_all
+from cdd_keras.naming import NamedCodes, name_codes
 
 SAMPLES_PER_VALUE = 250
 
@@ -49,12 +50,14 @@ def in_batches(function: Callable, *arrays, size: int = 250):
 def classification_report(model, pair, split: str) -> dict[str, dict | None]:
     """{"source": M, "target": M} of a split; None for a domain without images or labels.
 
-    Target labels are held out: read by figures such as these only.
+    So too for a domain that the method does not read. Target labels are held out: read by figures
+    such as these only.
     """
-    report = {}
+    report, model = {}, name_codes(model, pair, split)
     for domain in DOMAINS:
         images = pair.sets.get((split, domain))
-        if images is None or images.labels is None or len(images.images) == 0:
+        readable = images is not None and images.labels is not None and len(images.images)
+        if not (readable and model.can_read(domain)):
             report[domain] = None
         else:
             report[domain] = score(images.labels, _classify(model, images.images, domain))
@@ -73,15 +76,18 @@ def label_free_scores(model, pair, split: str = "validation") -> dict[str, float
     observations = {}
     if source is not None and source.labels is not None and len(source.images):
         observations = _observe_source(model, source.images, source.labels)
-    if target is not None and len(target.images):
+    if target is not None and len(target.images) and model.can_read(TARGET):
         observations |= _observe_target(model, target.images)
     return validate_all(observations)
 
 
 def _observe_source(model, images, labels) -> dict:
+    # Codes that are no labels' cannot be right or wrong.
+    if not model.traits.names_values:
+        return {}
     seen = {"source_labels": np.asarray(labels)}
     seen["source_log_probabilities"] = _classify(model, images, SOURCE)
-    if model.has_encoder and model.has_generator:
+    if model.can_translate(TARGET):
         seen["translated_source_log_probabilities"] = in_batches(
             lambda batch: model.branches(
                 _translate(model, batch, SOURCE, TARGET, NO_VALUE), TARGET
@@ -111,16 +117,19 @@ def generation_report(model, pair, judges, split: str, seed: int = 0) -> dict:
         seed: of the samples' noise.
 
     Returns:
-        The fractions of 1 that interface.md defines, None where the method lacks a generator or
-        encoder. `reconstruction`: domain -> {"l1": mean absolute error of the base
+        The fractions of 1 that interface.md defines, None where the method lacks a generator, an
+        encoder, a domain or values to draw; without values, domain figures are of images drawn
+        without any. `reconstruction`: domain -> {"l1": mean absolute error of the base
         reconstruction, in the scale of [-1, 1]; "ssim": structural similarity, at most 1}.
-        `counts`: images used a domain, and samples a value.
+        `counts`: images used a domain, and samples a value. `code_of_value`, where a method found
+        codes of its own: value -> the code that was taken for it.
     """
-    values = range(len(pair.attribute.values))
+    model = name_codes(model, pair, split)
+    values = range(len(pair.attribute.values)) if model.traits.shows_values else (NO_VALUE,)
     images = {domain: _images(pair, split, domain) for domain in DOMAINS}
     routes, in_domain = _route_figures(model, images, values, judges)
     sampled, sampled_domain = _sample_figures(model, values, judges, SAMPLES_PER_VALUE, seed)
-    return {
+    report = {
         "edit_success": {d: _mean(routes[f"{first}-{d}"] for first in DOMAINS) for d in DOMAINS},
         "routes": routes,
         "domain_success": {
@@ -132,6 +141,9 @@ def generation_report(model, pair, judges, split: str, seed: int = 0) -> dict:
         "judge_accuracy": {d: _judge_accuracy(judges, pair, split, d) for d in DOMAINS},
         "counts": {**{d: len(images[d]) for d in DOMAINS}, "samples": SAMPLES_PER_VALUE},
     }
+    if isinstance(model, NamedCodes):
+        report["code_of_value"] = dict(zip(pair.attribute.values, model.code_of_value, strict=True))
+    return report
 
 
 def _images(pair, split, domain):
@@ -149,7 +161,7 @@ def _route_figures(model, images, values, judges):
             def edit(rows, value, first=first, second=second):
                 return _translate(model, images[first][rows], first, second, value)
 
-            if not (model.has_encoder and model.has_generator):
+            if not model.can_translate(second):
                 count = 0
             success[route], in_domain[route] = _shares(edit, values, count, second, judges)
     return success, in_domain
@@ -164,14 +176,17 @@ def _sample_figures(model, values, judges, count, seed):
             # Every value is drawn from the same noise; no two batches share theirs.
             return model.sample(_full(rows, value), domain, seed + int(rows[0]))
 
-        count = count if model.has_generator else 0
-        success[domain], in_domain[domain] = _shares(sample, values, count, domain, judges)
+        drawn = count if model.can_sample(domain) else 0
+        success[domain], in_domain[domain] = _shares(sample, values, drawn, domain, judges)
     return success, in_domain
 
 
 def _shares(generate, values, count, domain, judges):
-    """(share read as the value asked, share read as `domain`), each None without a judge."""
-    judge = judges.attribute.get(domain)
+    """(share read as the value asked, share read as `domain`), each None without a judge.
+
+    Where no value is asked the first is None too.
+    """
+    judge = None if NO_VALUE in values else judges.attribute.get(domain)
     if count == 0 or (judge is None and judges.domain is None):
         return None, None
 
@@ -190,7 +205,7 @@ def _shares(generate, values, count, domain, judges):
 
 
 def _reconstruction(model, images, domain) -> dict[str, float] | None:
-    if not (model.has_encoder and model.has_generator and len(images)):
+    if not (model.can_translate(domain) and len(images)):
         return None
 
     def compare(batch):

@@ -29,8 +29,8 @@ def comparison_grid(
     """Real images above what the model makes of them, for both domains.
 
     A section a domain; its rows: real, then base (reconstruction) and every value in its own
-    domain, then base (translation) and every value in the other. Without encoder or generator
-    only the real images are shown.
+    domain, then base (translation) and every value in the other. What the method does not draw is
+    left out.
 
     Args:
         model: a `CrossDomainModel`.
@@ -41,11 +41,12 @@ def comparison_grid(
         scale: enlargement; None: 3 up to 32 pixels, 2 up to 64, else 1.
     """
     values = range(len(attribute.values))[:MOST_VALUES] if values is None else values
+    values = values if model.traits.shows_values else ()
     sections = []
     for domain in DOMAINS:
         if len(images.get(domain, ())):
             rows = [(f"real {names[domain]}", np.asarray(images[domain]))]
-            if model.has_encoder and model.has_generator:
+            if any(map(model.can_translate, DOMAINS)):
                 rows += _generated_rows(model, images[domain], domain, attribute, names, values)
             sections.append(rows)
     return draw_grid(sections, scale)
@@ -53,7 +54,7 @@ def comparison_grid(
 
 def _generated_rows(model, images, domain, attribute, names, values):
     real = to_float(images)
-    for place in (domain, other(domain)):
+    for place in filter(model.can_translate, (domain, other(domain))):
         for value in (NO_VALUE, *values):
             chosen = np.full(len(images), value, "int32")
             made = model.translate(real, domain, place, chosen)
@@ -65,7 +66,7 @@ def sample_grid(
     model,
     attribute,
     names: Mapping[str, str],
-    domains: Sequence[str] = DOMAINS,
+    domains: Sequence[str] | None = None,
     values: Sequence[int] | None = None,
     count: int = 12,
     seed: int = 0,
@@ -76,13 +77,15 @@ def sample_grid(
     Args:
         model: a `CrossDomainModel` with a generator.
         attribute, names: as in `comparison_grid`.
-        domains: the sections, in their order.
-        values: indices of the values shown; None: all.
+        domains: the sections, in their order; None: those it can draw.
+        values: indices of the values shown; None: all, or none where it draws without.
         count: samples of each value in each domain; those past `WIDTH` go on in the next row.
         seed: of the noise, the same for every domain and value.
         batch_size: samples drawn at a time; no two batches share their noise.
     """
-    values = range(len(attribute.values)) if values is None else values
+    domains = list(filter(model.can_sample, DOMAINS)) if domains is None else domains
+    if values is None:
+        values = range(len(attribute.values)) if model.traits.shows_values else (NO_VALUE,)
     # A single kind of image is better seen as a square than as a line.
     single = len(domains) * len(values) == 1
     width = min(WIDTH, math.ceil(math.sqrt(count)) if single else count)
@@ -91,7 +94,8 @@ def sample_grid(
         rows = []
         for value in values:
             images = _samples(model, domain, value, count, seed, batch_size)
-            label = f"{names[domain]}: {attribute.values[value]}"
+            word = "" if value == NO_VALUE else f": {attribute.values[value]}"
+            label = names[domain] + word
             parts = [images[start : start + width] for start in range(0, count, width)]
             rows += [("" if number else label, part) for number, part in enumerate(parts)]
         sections.append(rows)

@@ -64,6 +64,11 @@ class OpenRun(StoredRun):
     preprocessing: Any
     model: Any
 
+    @property
+    def shown(self) -> Attribute:
+        """The attribute with its values as the method knows them: codes of its own are numbers."""
+        return self.attribute if self.model.traits.names_values else self.attribute.unnamed()
+
 
 def find_run(path: str | Path) -> StoredRun:
     """Reads what a run folder tells without its model.
@@ -132,10 +137,14 @@ def require(run: OpenRun, *parts: str) -> None:
     """
     for part in parts:
         if not getattr(run.model, f"has_{part}"):
-            raise UsageError(
-                f"The run {run.folder.path} was trained by method {run.config.method}, which has "
-                f"no {part}. Use a run of a method that has one, such as cdd."
-            )
+            raise refusal(run, f"has no {part}. Use a run of a method that has one, such as cdd")
+
+
+def refusal(run: OpenRun, lack: str) -> UsageError:
+    """The error that says what the method of a run cannot do: "draws no target images"."""
+    return UsageError(
+        f"The run {run.folder.path} was trained by method {run.config.method}, which {lack}."
+    )
 
 
 class ImageReader:

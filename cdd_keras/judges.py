@@ -158,10 +158,22 @@ def read(judge, images, size: int = 250) -> np.ndarray:
     """
     chosen = [np.empty(0, "int64")]
     for start in range(0, len(images), size):
-        batch = images[start : start + size]
-        batch = to_float(batch) if batch.dtype == np.uint8 else batch
+        batch = _floats(images[start : start + size])
         chosen.append(np.asarray(judge(batch, training=False)).argmax(-1))
     return np.concatenate(chosen)
+
+
+def features(judge, images, size: int = 250) -> np.ndarray:
+    """What a judge's last layer reads, float32, (n, features); for the arguments see `read`."""
+    inner = keras.Model(judge.inputs[0], judge.layers[-1].input)
+    found = [np.empty((0, inner.output.shape[-1]), "float32")]
+    for start in range(0, len(images), size):
+        found.append(np.asarray(inner(_floats(images[start : start + size]), training=False)))
+    return np.concatenate(found)
+
+
+def _floats(images):
+    return to_float(images) if images.dtype == np.uint8 else images
 
 
 def accuracy(judge, images, labels) -> float | None:

@@ -10,7 +10,7 @@ from cdd_keras.config import Config
 from cdd_keras.data.preprocessing import to_float
 from cdd_keras.domains import SOURCE, TARGET
 from cdd_keras.layers.random import Draws
-from cdd_keras.methods import find_method
+from cdd_keras.methods import find_method, traits_of
 from cdd_keras.optimisers import PlayerOptimizers, default_optimizer
 from cdd_keras.phases import PhasedTraining
 from cdd_keras.routes import Routes
@@ -38,6 +38,8 @@ class CrossDomainModel(PhasedTraining, TrainedUse, keras.Model):
         self.config = config
         self.classes = classes
         method = find_method(config.method)
+        self.traits = traits_of(config.method)
+        self.fit_method = getattr(method, "fit_at_rest", None)
         self.recipe = method.recipe(config)
         self.networks = method.networks(config, classes)
         # What is used after training: an average of the weights along the way.
@@ -73,7 +75,7 @@ class CrossDomainModel(PhasedTraining, TrainedUse, keras.Model):
 
     @property
     def has_encoder(self):
-        """Whether images can be translated."""
+        """Whether images have codes."""
         return "encoder" in self.networks
 
     @property
@@ -82,10 +84,14 @@ class CrossDomainModel(PhasedTraining, TrainedUse, keras.Model):
         return "generator" in self.networks
 
     @property
+    def has_prior(self):
+        """Whether codes can be drawn without an image."""
+        return self.prior is not None
+
+    @property
     def reads_through_source(self):
         """Whether a target image is read through its base translation to the source too."""
-        draws_base = self.has_encoder and self.networks["generator"].draws_base
-        return draws_base and self.config.belief_via_source > 0
+        return self.traits.reads_through_source and self.config.belief_via_source > 0
 
     @property
     def image_size(self):
@@ -153,6 +159,8 @@ class CrossDomainModel(PhasedTraining, TrainedUse, keras.Model):
         for player, optimizer, objective in zip(
             players, self.optimizer.optimizers, scaled, strict=True
         ):
+            if not player.terms:
+                continue
             variables = self.player_variables(player)
             # An early phase does not reach every variable.
             gradients = tape.gradient(

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from cdd_keras.domains import DOMAINS
+
 
 @dataclass(frozen=True)
 class Term:
@@ -29,8 +31,29 @@ class Term:
 
 
 @dataclass(frozen=True)
+class Traits:
+    """What a method can be asked for, and what it may see, beside what it minimises.
+
+    Args:
+        reads: the domains whose images it classifies.
+        draws: the domains it draws images of, if it has a generator.
+        shows_values: whether an image can be drawn with an attribute value of choice.
+        names_values: whether its values are the labels' own; else they are codes it found.
+        reads_through_source: whether it reads a target image through its translation too.
+        reads_target_labels: whether it is told the target's labels: a reference, not a method.
+    """
+
+    reads: tuple[str, ...] = DOMAINS
+    draws: tuple[str, ...] = DOMAINS
+    shows_values: bool = True
+    names_values: bool = True
+    reads_through_source: bool = False
+    reads_target_labels: bool = False
+
+
+@dataclass(frozen=True)
 class Player:
-    """Networks that share an optimiser, and what they minimise."""
+    """Networks that share an optimiser, and what they minimise; without terms they rest."""
 
     name: str
     networks: tuple[str, ...]
@@ -38,8 +61,6 @@ class Player:
 
     def __post_init__(self):
         names = [term.name for term in self.terms]
-        if not names:
-            raise ValueError(f"Player {self.name!r} has no term to minimise.")
         if len(set(names)) < len(names):
             raise ValueError(f"Player {self.name!r} has two terms of one name: {sorted(names)}.")
 
@@ -60,8 +81,8 @@ class Recipe:
     still cost its computation.
 
     Raises:
-        ValueError: the phases do not start at 0 in rising order, differ in players, or a
-            network belongs to two players.
+        ValueError: the phases do not start at 0 in rising order, differ in players, a network
+            belongs to two players, or a player has nothing to minimise in any phase.
     """
 
     phases: tuple[Phase, ...]
@@ -79,6 +100,10 @@ class Recipe:
         owned = [name for player in self.players for name in player.networks]
         if len(set(owned)) < len(owned):
             raise ValueError(f"A network has two players: {owned}.")
+        busy = {player.name for phase in self.phases for player in phase.players if player.terms}
+        for player in self.players:
+            if player.name not in busy:
+                raise ValueError(f"Player {player.name!r} has no term to minimise.")
 
     @property
     def players(self):

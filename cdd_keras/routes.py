@@ -1,35 +1,19 @@
 """A lazy forward pass: a term asks for an image by its address, and it is computed once."""
 
-import functools
-
 import tensorflow as tf
 
 from cdd_keras.domains import ANY, NOISE, OWN, SOURCE, TARGET, Edit, last_domain
 from cdd_keras.layers.augment import jitter_colour, move
 from cdd_keras.layers.sampling import sample_posterior
+from cdd_keras.readings import Readings, class_logits, memoised
 
 # Shifts of the generator's and the discriminator's images, as a fraction of the side.
 LIGHT_SHIFT = 1 / 16
 # Noise on an edited image that is encoded again, in units of [-1, 1].
 HIDING_NOISE = 0.05
-# The strong views that teach the classifier: shift (of the side), scale, angle in radians.
-STRONG_VIEW = {"shift": 1 / 10, "scale": 0.075, "rotation": 0.1}
 
 
-def memoised(method):
-    """Computes a route at its first use in a step and hands it out from then on."""
-
-    @functools.wraps(method)
-    def lookup(self, *key):
-        place = (method.__name__, *key)
-        if place not in self._memo:
-            self._memo[place] = method(self, *key)
-        return self._memo[place]
-
-    return lookup
-
-
-class Routes:
+class Routes(Readings):
     """Everything one training step may compute, addressed by path, computed on demand.
 
     Must live inside the step's gradient tape: a tensor memoised outside has no gradient.
@@ -50,6 +34,7 @@ class Routes:
         self.prior = model.prior
         self.config = model.config
         self.classes = model.classes
+        self.progress = tf.cast(model.step.value, tf.float32) / model.config.steps
         self.draws = draws
         self.training = training
         self._real = images
@@ -186,48 +171,3 @@ class Routes:
             signs = 2 * self.draws.integers(tf.shape(outputs), 0, 2) - 1
             signed = outputs * tf.cast(signs, outputs.dtype)
         return tape.gradient(signed, images)
-
-    @memoised
-    def taught_logits(self, *addresses):
-        """The classifier in training, on strong views of images of one domain, as one batch.
-
-        Real and translated images share the batch so that batch norm sees them alike. Without
-        a classifier of its own it is the discriminator's class head, on the discriminator's view.
-
-        Returns:
-            A list, for each address float32 (batch, classes).
-        """
-        if "classifier" not in self.networks:
-            return [self._shared_logits(address) for address in addresses]
-        images = tf.concat([tf.stop_gradient(self.image(address)) for address in addresses], 0)
-        logits = self.networks["classifier"](
-            self._strong_view(images),
-            domain=last_domain(addresses[0]),
-            training=self.training,
-            draws=self.draws if self.training else None,
-        )
-        return tf.split(logits, len(addresses))
-
-    @memoised
-    def read_logits(self, address):
-        """The classifier as it stands, on such a view; its gradient reaches the image."""
-        if "classifier" not in self.networks:
-            return self._shared_logits(address)
-        view = self._strong_view(self.image(address))
-        return self.networks["classifier"](view, domain=last_domain(address))
-
-    @memoised
-    def _shared_logits(self, address):
-        view = self._discriminator_view(address)
-        return self.networks["discriminator"].class_logits(view, last_domain(address))
-
-    def _strong_view(self, images):
-        view = {**STRONG_VIEW, "shift": STRONG_VIEW["shift"] * self.config.image_size}
-        return move(images, self.draws, flip=self.config.flip, **view)
-
-
-def class_logits(networks, images, domain):
-    """Attribute logits of whichever network classifies: float32 (batch, classes)."""
-    if "classifier" in networks:
-        return networks["classifier"](images, domain=domain)
-    return networks["discriminator"].class_logits(images, domain)

@@ -2,10 +2,11 @@
 
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from cdd_keras import cli
-from cdd_keras.domains import DOMAINS
+from cdd_keras.domains import DOMAINS, NO_VALUE
 from cdd_keras.errors import UsageError
 
 DESCRIPTION = "Draw images from noise: a section a domain, rows for each attribute value."
@@ -21,10 +22,8 @@ def run(arguments: list[str]) -> int | None:
     from cdd_keras.inference import find_run, make_folder, open_run, require, save_picture
 
     attribute = find_run(parsed.run).attribute
-    values = (
-        range(attribute.classes) if parsed.value.lower() == ALL else [attribute.index(parsed.value)]
-    )
-    domains = DOMAINS if parsed.domain == BOTH else (parsed.domain,)
+    if parsed.value.lower() != ALL:
+        attribute.index(parsed.value)
     out = Path(parsed.out)
     make_folder("--out", out.parent)
     cli.load_tensorflow()
@@ -32,9 +31,10 @@ def run(arguments: list[str]) -> int | None:
 
     run = open_run(parsed.run)
     require(run, "generator")
+    domains, values = _domains(run, parsed.domain), _values(run, parsed.value)
     each = math.ceil(parsed.count / (len(domains) * len(values)))
     picture = sample_grid(
-        run.model, run.attribute, run.names, domains, values, each, parsed.seed, run.batch_size
+        run.model, run.shown, run.names, domains, values, each, parsed.seed, run.batch_size
     )
     save_picture(picture, out)
     print(f"drew {each * len(domains) * len(values)} images: {out}", file=sys.stderr)
@@ -70,6 +70,28 @@ def _parser() -> cli.Parser:
         help="of the noise, the same for every domain and value (default: 0)",
     )
     return parser
+
+
+def _domains(run, asked: str) -> list[str]:
+    """The domains to draw in: the one asked, or all that the method draws."""
+    from cdd_keras.inference import refusal
+
+    domains = DOMAINS if asked == BOTH else (asked,)
+    drawn = list(filter(run.model.can_sample, domains))
+    if not drawn:
+        raise refusal(run, f"draws no {' or '.join(domains)} images from noise")
+    return drawn
+
+
+def _values(run, asked: str) -> Sequence[int]:
+    """The values to draw: the one asked, or all, or none where the method draws without."""
+    from cdd_keras.inference import refusal
+
+    if asked.lower() == ALL:
+        return range(run.shown.classes) if run.model.traits.shows_values else (NO_VALUE,)
+    if not run.model.traits.shows_values:
+        raise refusal(run, "draws images without a value of choice. Leave --value out")
+    return [run.shown.index(asked)]
 
 
 def _check(parsed) -> None:

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from cdd_keras import losses
-from cdd_keras.domains import OTHER, OWN, Edit
+from cdd_keras.domains import OTHER, OWN, SOURCE, Edit
 
 
 def reconstruct(domain, error=losses.absolute_error, address=None):
@@ -12,17 +12,17 @@ def reconstruct(domain, error=losses.absolute_error, address=None):
     return lambda routes: error(routes.image((domain,)), routes.image(address))
 
 
-def divergence(domain):
-    """KL of a real image's posterior to N(0, I), summed over the code."""
-    return lambda routes: losses.kl_divergence(*routes.posterior((domain,)))
+def divergence(*path):
+    """KL to N(0, I) of the posterior of the image at a path, summed over the code."""
+    return lambda routes: losses.kl_divergence(*routes.posterior(path))
 
 
-def keep_code(path):
+def keep_code(path, error=losses.absolute_error):
     """A translation's code is its original's, so content survives and the base holds no value."""
 
     def loss(routes):
         original = tf.stop_gradient(routes.posterior(path[:1])[0])
-        return losses.absolute_error(original, routes.posterior(path)[0])
+        return error(original, routes.posterior(path)[0])
 
     return loss
 
@@ -62,6 +62,30 @@ def confident_negative(domain, which, cost=losses.least_squares_realness):
 def generated(*addresses, cost=losses.least_squares_realness):
     """Generated images of one domain are told from real ones by the discriminator."""
     return lambda routes: _over(addresses, lambda a: cost(_output(routes, a), 0.0))
+
+
+def origin(address, which):
+    """Of the discriminator's outputs, `which` is where the image comes from (a cost of DTN)."""
+
+    def loss(routes):
+        outputs = routes.realness(address)
+        return losses.cross_entropy(tf.fill(tf.shape(outputs)[:1], which), outputs)
+
+    return loss
+
+
+def alike(first, second):
+    """The discriminator's shared layers see a pair of generated images alike.
+
+    Liu et al., "Unsupervised Image-to-Image Translation Networks" (NIPS 2017), section 5: it
+    ties the class head's reading in one domain to that in the other.
+    """
+
+    def loss(routes):
+        features = [routes.critic_features(address) for address in (first, second)]
+        return losses.absolute_error(*(tf.cast(one, tf.float32) for one in features))
+
+    return loss
 
 
 def penalise_gradient(domain):
@@ -121,6 +145,29 @@ def classify(group, address):
     def loss(routes):
         logits = routes.taught_logits(*group)[group.index(address)]
         return losses.cross_entropy(routes.label(address[0]), logits)
+
+    return loss
+
+
+def classify_encoded(domain):
+    """The features of the encoder tell the label of a domain's real images."""
+
+    def loss(routes):
+        return losses.cross_entropy(routes.label(domain), routes.encoded_logits((domain,)))
+
+    return loss
+
+
+def tell_domains(*domains):
+    """The critic tells the domains of real images apart; the features learn against it.
+
+    Ganin et al. (JMLR 2016), equation 9, whose sign the reversed gradient changes.
+    """
+
+    def loss(routes):
+        goals = {domain: 1.0 if domain == SOURCE else 0.0 for domain in domains}
+        costs = [losses.logistic_realness(routes.domain_logits((d,)), goals[d]) for d in domains]
+        return tf.concat(costs, 0)
 
     return loss
 

@@ -17,6 +17,7 @@ from cdd_keras.metrics.summary import build_report
 from cdd_keras.model import CrossDomainModel
 from cdd_keras.precision import use_precision
 from cdd_keras.progress import Progress
+from cdd_keras.quality import quality_report
 from cdd_keras.runs import evaluations
 
 
@@ -97,7 +98,10 @@ def report_run(model, pair, config, folder, say):
     if model.has_generator:
         say("training the judges and judging what the model draws")
         judges = train_judges(pair, config, folder.judges)
-        generation = generation_report(model, pair, judges, "test", config.seed)
+        generation = {
+            **generation_report(model, pair, judges, "test", config.seed),
+            **quality_report(model, pair, judges, "test", config.seed),
+        }
     seconds = rows[-1]["seconds"]
     return build_report(
         config,

@@ -22,7 +22,7 @@ KEEP = "keep"
 def run(arguments: list[str]) -> int | None:
     """Parses the command line and translates; gives the exit code."""
     parsed = _parser().parse_args(arguments)
-    from cdd_keras.inference import ImageReader, find_run, make_folder, open_run, require
+    from cdd_keras.inference import ImageReader, find_run, make_folder, open_run, refusal, require
 
     attribute = find_run(parsed.run).attribute
     value = _value(parsed.set, attribute)
@@ -32,6 +32,10 @@ def run(arguments: list[str]) -> int | None:
     cli.load_tensorflow()
     run = open_run(parsed.run)
     require(run, "encoder", "generator")
+    if not run.model.can_translate(parsed.target):
+        raise refusal(run, f"draws no {parsed.target} images")
+    if parsed.set is not None and not run.model.traits.shows_values:
+        raise refusal(run, "draws images without a value of choice. Leave --set out")
     reader = ImageReader(run.preprocessing, _say, run.batch_size)
     files = dict(zip(paths, output_files(paths, out), strict=True))
     for read, images in reader(paths):

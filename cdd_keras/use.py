@@ -5,11 +5,27 @@ import tensorflow as tf
 from cdd_keras.belief import Belief
 from cdd_keras.domains import DOMAINS, NO_VALUE, SOURCE, TARGET
 from cdd_keras.layers.random import Draws
-from cdd_keras.routes import class_logits
+from cdd_keras.readings import class_logits
 
 
-class TrainedUse:
-    """Mixin of a model with `averaged` networks, a `belief`, a `prior` and a `config`."""
+class Abilities:
+    """Mixin of a model with `traits`, `has_encoder`, `has_generator` and `has_prior`."""
+
+    def can_read(self, domain):
+        """Whether images of a domain can be classified."""
+        return domain in self.traits.reads
+
+    def can_sample(self, domain):
+        """Whether images of a domain can be drawn from noise."""
+        return self.has_generator and self.has_prior and domain in self.traits.draws
+
+    def can_translate(self, domain):
+        """Whether images of either domain can be redrawn in a domain."""
+        return self.has_generator and self.has_encoder and domain in self.traits.draws
+
+
+class TrainedUse(Abilities):
+    """Mixin of a model with `averaged` networks, a `belief`, a `prior`, a `config` and so on."""
 
     @tf.function(reduce_retracing=True)
     def branches(self, images, domain):
@@ -58,12 +74,16 @@ class TrainedUse:
     def decode(self, codes, domain, values):
         """Images of codes: values int32 (batch,), -1 for the base without an attribute.
 
+        A method that draws without values always gives the base.
+
         Returns:
             float32 (batch, size, size, 3) in [-1, 1].
         """
         generator = self.averaged["generator"]
         features = generator.features(codes)
         base = generator.base(features, domain)
+        if not self.traits.shows_values:
+            return tf.tanh(base)
         edited = generator.edit(features, tf.maximum(values, 0), domain)
         without = tf.reshape(values == NO_VALUE, (-1, 1, 1, 1))
         return tf.where(without, tf.tanh(base), edited)
@@ -100,8 +120,15 @@ class TrainedUse:
         codes = self.prior.sample(tf.shape(values)[0], Draws(seed))
         return self.decode(codes, domain, values)
 
-    def fit_prior(self, images):
-        """Fits the prior to encoded images: {domain: float32 (count, size, size, 3)}."""
-        if self.has_encoder:
+    def fit_at_rest(self, images, labels):
+        """Fits what no gradient trains, such as the prior that samples are drawn from.
+
+        Args:
+            images: {domain: float32 (count, size, size, 3)}.
+            labels: int32 (count,), of the source images.
+        """
+        if self.has_encoder and self.has_prior:
             codes = [self.encode(images[domain], domain) for domain in DOMAINS]
             self.prior.fit(tf.concat(codes, 0))
+        if self.fit_method is not None:
+            self.fit_method(self, images, labels)

@@ -106,8 +106,8 @@ def train_one_step(model, pair):
     sets = {domain: pair.get("train", domain) for domain in DOMAINS}
     images = {domain: tf.constant(sets[domain].images[:8]) for domain in DOMAINS}
     model.train_step(((images[SOURCE], tf.constant(sets[SOURCE].labels[:8])), images[TARGET]))
-    if model.has_generator:
-        model.fit_prior({domain: to_float(images[domain]) for domain in DOMAINS})
+    rest = {domain: to_float(images[domain]) for domain in DOMAINS}
+    model.fit_at_rest(rest, sets[SOURCE].labels[:8])
 
 
 def evaluated(model, pair, step):
@@ -158,13 +158,13 @@ def run_copy(run_folder, tmp_path):
 
 @pytest.fixture(scope="session")
 def other_runs(tmp_path_factory, labelled_folder, image_cache, trained):
-    """Method -> run folder, of methods that lack an encoder or a generator."""
+    """Method -> run folder, of methods that lack a network, a domain, values or their names."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDD_KERAS_CACHE", str(image_cache))
         settings = {"data_dir": str(labelled_folder)}
         return {
             method: make_run(tmp_path_factory.mktemp("runs") / method, method, settings)
-            for method in ("source_only", "cdd_gan")
+            for method in ("source_only", "cdd_gan", "cogan", "infogan", "dtn")
         }
 
 

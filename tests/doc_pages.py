@@ -50,6 +50,8 @@ def run_cdd(line):
         arguments += SMALL
         if "runs/first" not in arguments:
             arguments += CHEAP
+    if module == "cdd_keras.reproduce":
+        arguments += SMALL
     # The run that most pages begin with is trained once, and exported once.
     if line.endswith(" --output runs/first") and Path("runs/first").exists():
         return 0

@@ -7,6 +7,8 @@ import tensorflow as tf
 from PIL import Image
 
 from cdd_keras.domains import DOMAINS, SOURCE, TARGET
+from cdd_keras.objective import Traits
+from cdd_keras.use import Abilities
 
 SIZE = 16
 
@@ -15,6 +17,9 @@ SIZE = 16
 class Attribute:
     name: str
     values: tuple[str, ...]
+
+
+GLASSES = Attribute("eyeglasses", ("no-eyeglasses", "eyeglasses"))
 
 
 @dataclass(frozen=True)
@@ -86,10 +91,11 @@ class Judge:
         return np.eye(16)[self.look(images)]
 
 
-class Model:
+class Model(Abilities):
     """A model that paints what it is asked, with the flaws a test gives it."""
 
-    has_encoder = has_generator = True
+    has_encoder = has_generator = has_prior = True
+    traits = Traits()
     image_size = SIZE
 
     def __init__(self, classes=2):

@@ -103,3 +103,16 @@ def test_process_writes_nothing_but_lines_to_stdout(run_folder, strangers_images
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "classified 1 image\n")
     assert json.loads(result.stdout)["path"].endswith("not-\\xff-unicode.png")
+
+
+def test_a_method_of_one_domain_reads_it_by_codes(
+    other_runs, opened_once, strangers_images, capsys
+):
+    run, photo = str(other_runs["infogan"]), str(strangers_images / "photo.jpg")
+    assert cli.main(classify.run, [run, photo]) == 2
+    assert (
+        "was trained by method infogan, which reads no target images. Give another --domain."
+        in capsys.readouterr().err
+    )
+    assert cli.main(classify.run, [run, photo, "--domain", "source", "--format", "csv"]) == 0
+    assert capsys.readouterr().out.startswith("path,predicted,code-0,code-1\n")

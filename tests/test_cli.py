@@ -92,7 +92,7 @@ def test_booleans(arguments, value):
         (["--attr", "a", "--kl-weight", "nan"], "`--kl-weight` is out of range: nan."),
         (["--attr", "a", "--flip", "maybe"], "`--flip` has the wrong type: 'maybe'. Expected true"),
         (["--attr", "a", "--image-size", "30"], "`--image-size` is out of range: 30."),
-        (["--attr", "a", "--method", "unit"], "`--method` is not available: 'unit'."),
+        (["--attr", "a", "--method", "gan"], "`--method` is not available: 'gan'."),
         (["--attr", "a", "--data", "digits", "--domains", "sketch-photo"], "does not fit data dig"),
         (["--attr", "a", "--data-dir", "x"], "`data_dir` does not fit data synthetic: 'x'."),
         (["--batchsize", "3"], "unknown argument '--batchsize'. Did you mean --batch-size?"),

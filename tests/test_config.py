@@ -93,8 +93,8 @@ def test_wrong_value_names_the_key_and_what_is_expected(name, value, message):
 
 
 def test_unknown_method_lists_those_there_are():
-    with pytest.raises(UsageError, match="`method` is not available: 'cogan'") as raised:
-        Config(attr="smiling", method="cogan")
+    with pytest.raises(UsageError, match="`method` is not available: 'cyclegan'") as raised:
+        Config(attr="smiling", method="cyclegan")
     assert ", ".join(METHODS) in str(raised.value)
 
 

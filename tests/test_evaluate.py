@@ -13,6 +13,7 @@ from cdd_keras import checkpoints, cli, evaluate, evaluation, inference, judges
 from cdd_keras.data import load_pair
 from cdd_keras.evaluation import classification_report, generation_report
 from cdd_keras.metrics.summary import plain
+from cdd_keras.quality import quality_report
 
 KEYS = [
     "method",
@@ -89,9 +90,8 @@ def test_report_is_measured_now_beside_the_runs_own_picks(evaluated, run_folder)
     assert (pick["step"], pick["criterion"]) == (1, "agreement")
     assert pick["target"]["accuracy"] == report["target"]["accuracy"]
     assert report["selection"]["final"]["step"] == 2
-    assert report["generation"] == plain(
-        generation_report(run.model, pair, judges.load_judges(run.folder.judges), "test")
-    )
+    seen = (run.model, pair, judges.load_judges(run.folder.judges), "test")
+    assert report["generation"] == plain({**generation_report(*seen), **quality_report(*seen)})
     assert err == "evaluating step 1 on the test split\n"
 
 
@@ -99,7 +99,15 @@ def test_table(evaluated):
     code, out, _ = evaluated()
     assert code == 0
     assert out.startswith("cdd: Eyeglasses, 16 px, 4 steps, seed 0\n")
-    for text in ("balanced", "source (sketch)", "edit success", "routes", "ssim"):
+    for text in (
+        "balanced",
+        "source (sketch)",
+        "edit success",
+        "routes",
+        "ssim",
+        "judge frechet",
+        "inside",
+    ):
         assert text in out
 
 
@@ -242,3 +250,16 @@ def test_wrong_data_dir(evaluated, run_copy, tmp_path):
     code, _, err = evaluated("--data-dir", tmp_path, run=run_copy)
     assert code == 2
     assert "its faces are drawn, not read" in err
+
+
+def test_method_of_one_domain(evaluated, other_runs, quick_judges):
+    code, out, _ = evaluated("--json", run=other_runs["infogan"])
+    report = json.loads(out)
+    assert (code, report["target"]) == (0, None)
+    # Codes are named after the values they fit best: of two, never below a half.
+    assert report["source"]["accuracy"] >= 0.5
+    assert sorted(report["generation"]["code_of_value"]) == ["eyeglasses", "no-eyeglasses"]
+    assert report["generation"]["edit_success"] == {"source": None, "target": None}
+    code, out, _ = evaluated(run=other_runs["infogan"])
+    assert code == 0
+    assert "code of value" in out

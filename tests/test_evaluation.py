@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 import stand_ins
 import tensorflow as tf
-from stand_ins import Attribute, ImageSet, Judge, Model, Pair, SecretSet, certain, painted_set
+from stand_ins import (
+    GLASSES,
+    Attribute,
+    ImageSet,
+    Judge,
+    Model,
+    Pair,
+    SecretSet,
+    certain,
+    painted_set,
+)
 
 from cdd_keras import evaluation
 from cdd_keras.domains import DOMAINS, SOURCE, TARGET
@@ -15,8 +25,8 @@ from cdd_keras.evaluation import (
     label_free_scores,
 )
 from cdd_keras.judges import Judges
+from cdd_keras.objective import Traits
 
-GLASSES = Attribute("eyeglasses", ("no-eyeglasses", "eyeglasses"))
 LABELS = np.array([0, 1] * 5)
 
 
@@ -225,3 +235,66 @@ def test_samples_of_each_value_share_their_noise_and_batches_do_not():
 
 def test_certain_is_what_the_tests_take_it_for():
     np.testing.assert_allclose(np.exp(certain([0, 1])), [[0.9, 0.1], [0.1, 0.9]], rtol=1e-6)
+
+
+class Plain(Model):
+    """Draws and reads, but knows no values to draw."""
+
+    traits = Traits(shows_values=False)
+
+
+def test_without_values_only_domains_are_judged():
+    report = report_of(Plain())
+    ones, nothing = {"source": 1.0, "target": 1.0}, {"source": None, "target": None}
+    assert report["edit_success"] == report["sample_success"] == nothing
+    assert set(report["routes"].values()) == {None}
+    assert report["domain_success"] == report["sample_domain_success"] == ones
+    assert report["reconstruction"]["source"]["l1"] < 0.005
+
+
+class SourceOnly(Model):
+    """Reads and draws one domain."""
+
+    has_encoder = False
+    traits = Traits(reads=(SOURCE,), draws=(SOURCE,))
+
+    def classify(self, images, domain):
+        assert domain == SOURCE
+        return super().classify(images, domain)
+
+
+def test_a_domain_that_is_not_read_is_null():
+    report = classification_report(SourceOnly(), make_pair(), "test")
+    assert (report["source"]["accuracy"], report["target"]) == (1, None)
+    scores = label_free_scores(SourceOnly(), make_pair(split="validation"))
+    assert scores["source_accuracy"] == 1
+    assert scores["infomax"] is scores["target_entropy"] is None
+    drawn = report_of(SourceOnly())["sample_success"]
+    assert drawn == {"source": 1.0, "target": None}
+
+
+class TargetOnly(Model):
+    """Translates to the target, and draws nothing from noise."""
+
+    has_prior = False
+    traits = Traits(draws=(TARGET,))
+
+
+def test_a_domain_that_is_not_drawn_is_null():
+    report = report_of(TargetOnly())
+    assert report["edit_success"] == {"source": None, "target": 1.0}
+    assert report["routes"]["target-source"] is report["routes"]["source-source"] is None
+    assert report["reconstruction"]["source"] is None
+    assert report["sample_domain_success"] == {"source": None, "target": None}
+
+
+class Coded(Model):
+    """Codes of its own: right and wrong are not for it to say."""
+
+    traits = Traits(names_values=False)
+
+
+def test_codes_without_names_are_not_selected_by_labels():
+    scores = label_free_scores(Coded(), make_pair(split="validation"))
+    assert scores["source_accuracy"] is None
+    assert report_of(Coded())["code_of_value"] == {"no-eyeglasses": 0, "eyeglasses": 1}

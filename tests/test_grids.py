@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from stand_ins import SIZE, Attribute, ImageSet, Model, Pair, paint, painted_set
+from stand_ins import GLASSES, SIZE, Attribute, ImageSet, Model, Pair, paint, painted_set
 
 from cdd_keras.domains import DOMAINS, SOURCE, TARGET
 from cdd_keras.grids import (
@@ -13,8 +13,8 @@ from cdd_keras.grids import (
     sample_grid,
     save_png,
 )
+from cdd_keras.objective import Traits
 
-GLASSES = Attribute("eyeglasses", ("no-eyeglasses", "eyeglasses"))
 NAMES = {SOURCE: "sketch", TARGET: "photo"}
 IMAGES = {d: painted_set(np.array([0, 1, 0]), d).images for d in DOMAINS}
 STEP = SIZE * 3 + GAP
@@ -162,3 +162,18 @@ def test_save_png_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         save_png(Image.new("RGB", (4, 3)), path)
     assert [one.name for one in tmp_path.iterdir()] == ["grid.png"]
     assert path.read_bytes() == b"old"
+
+
+class Plain(Model):
+    """Draws targets without values, from images alone."""
+
+    traits = Traits(draws=(TARGET,), shows_values=False)
+
+
+def test_what_a_method_does_not_draw_is_left_out():
+    grid = comparison_grid(Plain(), IMAGES, GLASSES, NAMES)
+    assert grid.height == 4 * STEP + SECTION_GAP
+    assert tile(grid, 1, 0, 3) == tile(grid, 3, 0, 3, 1) == colour(0, TARGET)
+    samples = sample_grid(Plain(), GLASSES, NAMES, count=4)
+    # One row of four images is shown as a square.
+    assert samples.height == 2 * STEP

@@ -51,7 +51,7 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(run):
     """The same model with a fitted prior: only for reading."""
-    run.model.fit_prior({SOURCE: IMAGES, TARGET: tf.constant(floats(1))})
+    run.model.fit_at_rest({SOURCE: IMAGES, TARGET: tf.constant(floats(1))}, labels())
     return run.model
 
 
@@ -290,7 +290,7 @@ def test_optimisers_are_for_players_there_are():
 
 def test_an_unknown_method_is_refused(monkeypatch):
     config = build("source_only").config
-    object.__setattr__(config, "method", "cogan")
+    object.__setattr__(config, "method", "cyclegan")
     with pytest.raises(ValueError, match="`method` is unknown"):
         CrossDomainModel(config, 2)
 

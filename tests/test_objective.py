@@ -31,12 +31,16 @@ def test_a_ramp_may_be_a_jump():
     assert term(ramp=(0.5, 0.5)).ramp == (0.5, 0.5)
 
 
-@pytest.mark.parametrize(
-    ("terms", "message"), [((), "has no term"), ((term(), term()), "two terms of one name")]
-)
-def test_players_are_checked(terms, message):
-    with pytest.raises(ValueError, match=message):
-        player(terms=terms)
+def test_players_are_checked():
+    with pytest.raises(ValueError, match="two terms of one name"):
+        player(terms=(term(), term()))
+
+
+def test_a_player_may_rest_in_some_phases_but_not_in_all():
+    resting, busy = Phase(0.0, (player(terms=()),)), Phase(0.5, (player(),))
+    assert len(Recipe((resting, busy)).players) == 1
+    with pytest.raises(ValueError, match="Player 'generator' has no term to minimise"):
+        Recipe((resting,))
 
 
 @pytest.mark.parametrize("starts", [(), (0.1,), (0.0, 0.5, 0.5), (0.0, 0.6, 0.3)])

@@ -5,7 +5,8 @@ from tiny import BATCH, build, floats, labels
 
 from cdd_keras.domains import ANY, DOMAINS, NOISE, OTHER, OWN, SOURCE, TARGET, Edit, last_domain
 from cdd_keras.layers.random import Draws
-from cdd_keras.routes import Routes, class_logits
+from cdd_keras.readings import class_logits
+from cdd_keras.routes import Routes
 
 IMAGES = {SOURCE: tf.constant(floats(0)), TARGET: tf.constant(floats(1))}
 LABELS = {SOURCE: tf.constant(labels())}

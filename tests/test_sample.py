@@ -114,3 +114,34 @@ def test_method_without_an_encoder_samples(sampled, other_runs, tmp_path):
     assert sampled("--count", "4", run=other_runs["cdd_gan"])[0] == 0
     with Image.open(tmp_path / "grid.png") as picture:
         assert picture.height == 4 * TILE + 8
+
+
+def test_a_method_without_values_samples_each_domain(sampled, other_runs, tmp_path):
+    run = other_runs["cogan"]
+    assert sampled("--count", "8", run=run)[0] == 0
+    with Image.open(tmp_path / "grid.png") as picture:
+        assert picture.height == 2 * TILE + 8
+    code, err = sampled("--value", "eyeglasses", run=run)
+    assert code == 2
+    assert "method cogan, which draws images without a value of choice. Leave --value out." in err
+
+
+def test_a_method_of_one_domain_and_its_own_codes(sampled, other_runs, tmp_path):
+    run = other_runs["infogan"]
+    code, err = sampled("--count", "6", run=run)
+    assert (code, err) == (0, f"drew 6 images: {tmp_path / 'grid.png'}\n")
+    with Image.open(tmp_path / "grid.png") as picture:
+        assert picture.height == 2 * TILE
+    code, err = sampled("--domain", "target", run=run)
+    assert code == 2
+    assert "method infogan, which draws no target images from noise." in err
+    code, err = sampled("--value", "eyeglasses", run=run)
+    assert code == 2
+    assert "Expected one of code-0 (0), code-1 (1)." in err
+    assert sampled("--value", "1", run=run)[0] == 0
+
+
+def test_a_method_without_a_prior_is_refused(sampled, other_runs):
+    code, err = sampled(run=other_runs["dtn"])
+    assert code == 2
+    assert "method dtn, which draws no source or target images from noise." in err

@@ -172,3 +172,39 @@ def test_self_training_takes_the_belief_where_it_is_confident():
     loss = terms.self_train(GROUP, (TARGET,))
     check(loss, KnownRoutes(taught=certain), [LN2, 100])
     check(loss, KnownRoutes(taught=certain, confident=(1.0, 0.0)), [LN2, 0])
+
+
+def test_an_origin_is_one_of_the_outputs():
+    routes = KnownRoutes(realness={TRANSLATION: tf.constant([[9.0, 0.0], [0.0, 0.0]])})
+    check(terms.origin(TRANSLATION, 1), routes, [9 + np.log1p(np.exp(-9)), LN2])
+
+
+def test_a_pair_is_seen_alike():
+    features = {TRANSLATION: picture(1, 0), (SOURCE, SOURCE): picture(0.5, 0)}
+    routes = KnownRoutes(critic_features=features)
+    check(terms.alike((SOURCE, SOURCE), TRANSLATION), routes, [0.5, 0])
+
+
+def test_the_critic_says_source():
+    logits = {(domain,): tf.constant([0.0, 9.0]) for domain in (SOURCE, TARGET)}
+    sure = np.log1p(np.exp(-9))
+    loss = terms.tell_domains(SOURCE, TARGET)
+    check(loss, KnownRoutes(domain_logits=logits), [LN2, sure, LN2, 9 + sure])
+
+
+def test_encoded_features_tell_the_label():
+    logits = {(SOURCE,): tf.constant([[0.0, 9.0], [0.0, 0.0]])}
+    routes = KnownRoutes(encoded_logits=logits, label={SOURCE: tf.constant([0, 1])})
+    check(terms.classify_encoded(SOURCE), routes, [9 + np.log1p(np.exp(-9)), LN2])
+
+
+def test_a_translation_has_a_divergence_too():
+    posterior = {TRANSLATION: (tf.constant([[1.0], [2.0]]), tf.zeros((2, 1)))}
+    check(terms.divergence(*TRANSLATION), KnownRoutes(posterior=posterior), [0.5, 2])
+
+
+def test_constancy_may_be_squared():
+    codes = {(SOURCE,): (tf.constant([[0.0], [1.0]]), None)}
+    codes[TRANSLATION] = (tf.constant([[0.0], [3.0]]), None)
+    loss = terms.keep_code(TRANSLATION, losses.squared_error)
+    check(loss, KnownRoutes(posterior=codes), [0, 4])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tiny import equal
 
-from cdd_keras import checkpoints, cli, data, train
+from cdd_keras import checkpoints, cli, data, judges, train
 from cdd_keras.runs import RunFolder
 
 SMALL = [
@@ -115,6 +115,22 @@ def test_a_method_without_generator_reports_no_generation(tmp_path):
     report = json.loads((output / "report.json").read_text())
     assert report["generation"] is None
     assert report["target"]["count"] > 0
+
+
+@pytest.mark.parametrize("method", ["unit", "infogan", "dtn", "sa"])
+def test_a_method_that_lacks_something_trains_to_its_report(method, tmp_path, monkeypatch):
+    for name in ("MIN_STEPS", "MAX_STEPS", "DOMAIN_STEPS"):
+        monkeypatch.setattr(judges, name, 2)
+    output = tmp_path / "run"
+    assert call("--method", method, "--output", str(output)) == 0
+    report = json.loads((output / "report.json").read_text())
+    assert report["method"] == method
+    assert report["source"]["count"] > 0
+    assert (report["target"] is None) == (method == "infogan")
+    assert (report["generation"] is None) == (method == "sa")
+    kinds = {path.name.partition("-")[0] for path in (output / "samples").glob("*.png")}
+    drawn = {"unit": {"translations", "samples"}, "infogan": {"samples"}, "dtn": {"translations"}}
+    assert kinds == drawn.get(method, set())
 
 
 def test_a_seed_repeats_a_run_and_another_does_not(tmp_path):

@@ -176,3 +176,15 @@ def test_inputs_leave_out_earlier_results(tmp_path):
     photo.unlink()
     with pytest.raises(UsageError, match="no images but those in"):
         inputs([folder], out)
+
+
+def test_a_method_of_one_direction(translated, other_runs, strangers_images, tmp_path):
+    run, photo = other_runs["dtn"], strangers_images / "photo.jpg"
+    assert translated(photo, "--from", "source", "--to", "target", run=run)[0] == 0
+    assert pixels(tmp_path / "out" / "photo.png").shape == (16, 16, 3)
+    code, err = translated(photo, "--to", "source", run=run)
+    assert code == 2
+    assert "was trained by method dtn, which draws no source images." in err
+    code, err = translated(photo, "--to", "target", "--set", "keep", run=run)
+    assert code == 2
+    assert "which draws images without a value of choice. Leave --set out." in err

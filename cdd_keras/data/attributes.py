@@ -27,6 +27,10 @@ class Attribute:
     def classes(self) -> int:
         return len(self.values)
 
+    def unnamed(self) -> "Attribute":
+        """The same with numbers for names: codes that a method found without labels."""
+        return Attribute(self.name, tuple(f"code-{number}" for number in range(self.classes)))
+
     def index(self, text: str | int) -> int:
         """The label of a value given by its name (in any case) or its index.
 

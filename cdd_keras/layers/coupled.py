@@ -25,14 +25,15 @@ class Coupled(keras.layers.Layer):
         self.stems = stems
         self.trunk = trunk
         self.heads = heads
+        self.domains = tuple(stems or heads or DOMAINS)
 
     @classmethod
-    def per_domain(cls, make):
-        """{domain: make()} for both domains."""
-        return {domain: make() for domain in DOMAINS}
+    def per_domain(cls, make, domains=DOMAINS):
+        """{domain: make()} for both domains, or those there are."""
+        return {domain: make() for domain in domains}
 
     def build(self, shape):
-        for domain in DOMAINS:
+        for domain in self.domains:
             inner = shape
             for layer in self.parts_of(domain):
                 if not layer.built:
@@ -44,8 +45,8 @@ class Coupled(keras.layers.Layer):
             inputs = layer(inputs)
         return inputs
 
-    def compute_output_shape(self, shape, domain=DOMAINS[0]):
-        for layer in self.parts_of(domain):
+    def compute_output_shape(self, shape, domain=None):
+        for layer in self.parts_of(domain or self.domains[0]):
             shape = layer.compute_output_shape(shape)
         return shape
 

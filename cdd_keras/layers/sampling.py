@@ -8,7 +8,12 @@ SPREAD = 0.8
 
 
 def sample_posterior(mean, log_var, draws):
-    """The reparametrised draw mean + exp(log_var / 2) * noise (Kingma and Welling, 2014)."""
+    """The reparametrised draw mean + exp(log_var / 2) * noise (Kingma and Welling, 2014).
+
+    Without a log-variance the code is certain: the mean.
+    """
+    if log_var is None:
+        return mean
     return mean + tf.exp(0.5 * log_var) * draws.normal(tf.shape(mean))
 
 

@@ -1,8 +1,13 @@
-"""The methods, one module each: `networks(config, classes)`, `prior(config)`, `recipe(config)`."""
+"""The methods, one module each: `networks(config, classes)`, `prior(config)`, `recipe(config)`.
+
+A module may have `TRAITS` as well, where they are not the usual ones, and `fit_at_rest(model,
+images, labels)`, where something is fitted to a model that is not being trained.
+"""
 
 from importlib import import_module
 
 from cdd_keras.config import METHODS
+from cdd_keras.objective import Traits
 
 
 def find_method(name):
@@ -16,6 +21,11 @@ def find_method(name):
     return import_module(f"cdd_keras.methods.{name}")
 
 
+def traits_of(name):
+    """What a method can be asked for and may see: `Traits`."""
+    return getattr(find_method(name), "TRAITS", Traits())
+
+
 def reads_target_labels(name):
     """Whether a method may see the target's labels in training: the oracle alone."""
-    return getattr(find_method(name), "READS_TARGET_LABELS", False)
+    return traits_of(name).reads_target_labels

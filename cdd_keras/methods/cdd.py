@@ -8,7 +8,7 @@ its translation to the source, and a classifier of its own learns from both.
 from cdd_keras.domains import ANY, DOMAINS, OTHER, OWN, SOURCE, TARGET, Edit, other
 from cdd_keras.layers.sampling import FittedPrior
 from cdd_keras.networks import Classifier, Discriminator, EditGenerator, Encoder, code_shape
-from cdd_keras.objective import Phase, Player, Recipe, Term
+from cdd_keras.objective import Phase, Player, Recipe, Term, Traits
 from cdd_keras.terms import (
     classify,
     confident_negative,
@@ -26,6 +26,7 @@ from cdd_keras.terms import (
     small_change,
 )
 
+TRAITS = Traits(reads_through_source=True)
 SOURCE_VIEWS = ((SOURCE,),)
 TARGET_VIEWS = ((SOURCE, TARGET), (TARGET,))
 

@@ -1,20 +1,27 @@
 """CDD-GAN, "Ours*" in the paper's tables: CDD without encoders, on samples alone."""
 
 from cdd_keras.domains import ANY, DOMAINS, NOISE, Edit
-from cdd_keras.methods.cdd_paper import critic_terms, player_terms, prior
+from cdd_keras.layers.sampling import NormalPrior
+from cdd_keras.methods.cdd_paper import critic_terms, player_terms
 from cdd_keras.networks import CodeGenerator, Discriminator
 from cdd_keras.objective import Phase, Player, Recipe, Term
 from cdd_keras.terms import show_value
 
-__all__ = ["networks", "prior", "recipe"]
+# A vector, as in the authors' code: spatial noise gave every sample the same patches.
+NOISE_SHAPE = (100,)
 
 
 def networks(config, classes):
     """The paper's generator and discriminator."""
     return {
-        "generator": CodeGenerator(config, classes),
+        "generator": CodeGenerator(config, classes, NOISE_SHAPE),
         "discriminator": Discriminator(config, outputs=1, classes=classes),
     }
+
+
+def prior(config):
+    """A vector of N(0, I)."""
+    return NormalPrior(NOISE_SHAPE)
 
 
 def recipe(config):

@@ -79,11 +79,16 @@ def player_terms(domain, images, config):
 
 def critic_terms(domain, images, config):
     """What the discriminator wants: real from generated, and the labels there are."""
-    adversarial = partial(Term, weight=config.adversarial_weight)
-    terms = [
-        adversarial(f"real_{domain}", real(domain, cost=COST)),
-        adversarial(f"generated_{domain}", generated(*images, cost=COST)),
-    ]
+    terms = adversarial_terms(domain, images, config)
     if domain == SOURCE:
         terms.append(Term("labelled", classify(((SOURCE,),), (SOURCE,))))
     return terms
+
+
+def adversarial_terms(domain, images, config):
+    """Real from generated, without any label."""
+    adversarial = partial(Term, weight=config.adversarial_weight)
+    return [
+        adversarial(f"real_{domain}", real(domain, cost=COST)),
+        adversarial(f"generated_{domain}", generated(*images, cost=COST)),
+    ]

@@ -3,13 +3,13 @@
 from cdd_keras.domains import DOMAINS
 from cdd_keras.methods.source_only import prior
 from cdd_keras.networks import Classifier
-from cdd_keras.objective import Phase, Player, Recipe, Term
+from cdd_keras.objective import Phase, Player, Recipe, Term, Traits
 from cdd_keras.terms import classify
 
 __all__ = ["networks", "prior", "recipe"]
 
 # The one method that reads target labels in training; the pipeline gives them to no other.
-READS_TARGET_LABELS = True
+TRAITS = Traits(reads_target_labels=True)
 
 
 def networks(config, classes):

@@ -22,16 +22,18 @@ class Classifier(keras.layers.Layer):
         config: reads `channels`, `image_size`, `classifier_input`.
         classes: number of attribute values.
         private: whether the domains have parts of their own.
+        private_stems: whether a stem is among them, or batch norms alone.
     """
 
-    def __init__(self, config, classes, private, **kwargs):
+    def __init__(self, config, classes, private, private_stems=True, **kwargs):
         super().__init__(**kwargs)
         self.normalised = config.classifier_input == "normalised"
         self.image_shape = (config.image_size, config.image_size, 1 if self.normalised else 3)
         self.domains = DOMAINS if private else (SOURCE,)
         widths = [config.channels * 2**level for level in range(3)]
         widths += [widths[-1]] * halvings_beyond_32(config.image_size)
-        self.stems = {domain: convolution(widths[0]) for domain in self.domains}
+        shared = None if private_stems else convolution(widths[0])
+        self.stems = {domain: shared or convolution(widths[0]) for domain in self.domains}
         self.trunk = [convolution(width) for width in widths[1:]]
         self.norms = {
             domain: [keras.layers.BatchNormalization(momentum=0.9) for _ in widths]
@@ -40,6 +42,8 @@ class Classifier(keras.layers.Layer):
         self.activation = activation()
         self.pool = keras.layers.MaxPooling2D()
         self.head = keras.layers.Dense(classes, dtype="float32")
+        side = config.image_size // 2 ** len(widths)
+        self.length = side * side * widths[-1]
 
     def build(self, shape=None):
         for domain in self.domains:
@@ -50,19 +54,23 @@ class Classifier(keras.layers.Layer):
                 shape = layer.compute_output_shape(shape)
                 norm.build(shape)
                 shape = self.pool.compute_output_shape(shape)
-        self.head.build((None, shape[1] * shape[2] * shape[3]))
+        self.head.build((None, self.length))
 
     def call(self, images, domain, training=False, draws=None):
-        """Attribute logits.
+        """Attribute logits, float32 (batch, classes); the arguments are those of `features`."""
+        return self.read(self.features(images, domain, training, draws), draws)
+
+    def features(self, images, domain, training=False, draws=None):
+        """What the head reads.
 
         Args:
             images: float32 (batch, size, size, 3) in [-1, 1].
-            domain: whose private parts read them.
+            domain: whose private parts see them.
             training: whether batch norm uses, and learns from, this batch.
             draws: `Draws` for input noise and dropout; none of either without.
 
         Returns:
-            float32 (batch, classes).
+            float (batch, length).
         """
         domain = domain if domain in self.domains else SOURCE
         features = contrast_normalised_grey(images) if self.normalised else images
@@ -70,7 +78,10 @@ class Classifier(keras.layers.Layer):
             features = jitter_contrast(features, draws)
         for layer, norm in zip(self._convolutions(domain), self.norms[domain], strict=True):
             features = self.pool(self.activation(norm(layer(features), training=training)))
-        features = tf.reshape(features, (-1, self.head.kernel.shape[0]))
+        return tf.reshape(features, (-1, self.length))
+
+    def read(self, features, draws=None):
+        """Attribute logits of features: float (batch, length) -> float32 (batch, classes)."""
         if draws is not None:
             features = tf.nn.experimental.stateless_dropout(features, DROPOUT, draws.seed())
         return self.head(features)

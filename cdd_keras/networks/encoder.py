@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from cdd_keras.layers.blocks import Residual, SpaceToDepth, activation, convolution
 from cdd_keras.layers.coupled import Coupled
+from cdd_keras.networks.classifier import Classifier
 
 # The posterior starts narrow (deviation 0.14), so that the decoder sees the code from the start.
 START_LOG_VAR = -4.0
@@ -48,6 +49,26 @@ class Encoder(keras.layers.Layer):
     def call(self, images, domain):
         features = self.features(images, domain=domain)
         return self.mean(features), tf.clip_by_value(self.log_var(features), -8.0, 4.0)
+
+
+class FeatureEncoder(Classifier):
+    """f of a domain transfer network: what a classifier of the source sees in an image.
+
+    Taigman et al., "Unsupervised Cross-Domain Image Generation" (ICLR 2017). The features are
+    certain: no variance is drawn from. They are of unit power, as noise is: larger ones saturate
+    the generator in its first steps, for good.
+
+    Call: images float32 (batch, size, size, 3) in [-1, 1] and `domain`, which it sees alike ->
+    features float32 (batch, length), and None in place of a log-variance.
+    """
+
+    def __init__(self, config, classes, **kwargs):
+        super().__init__(config, classes, private=False, **kwargs)
+
+    def call(self, images, domain):
+        features = tf.cast(self.features(images, domain), tf.float32)
+        power = tf.reduce_mean(tf.square(features), -1, keepdims=True)
+        return features * tf.math.rsqrt(power + 1e-6), None
 
 
 def _posterior_head(config, bias):

@@ -7,6 +7,7 @@ image without an attribute; `edit` draws it with a value. Values are int32 class
 import keras
 import tensorflow as tf
 
+from cdd_keras.domains import DOMAINS
 from cdd_keras.layers.blocks import (
     DepthToSpace,
     ModulatedConvolution,
@@ -39,7 +40,7 @@ class EditGenerator(keras.layers.Layer):
         super().__init__(**kwargs)
         channels = config.channels
         self.code_shape = code_shape(config)
-        self.trunk = _trunk(config)
+        self.trunk = _trunk(config, self.code_shape)
         self.head = Coupled(heads=Coupled.per_domain(lambda: _base_head(channels)))
         self.modulation = ModulatedConvolution(4 * channels, classes)
         self.change = Coupled(heads=Coupled.per_domain(lambda: _change(4 * channels)))
@@ -72,19 +73,23 @@ class CodeGenerator(keras.layers.Layer):
 
     Args:
         config: as for `EditGenerator`.
-        classes: number of attribute values; a zero vector stands for "none".
+        classes: number of attribute values; a zero vector stands for "none". With 0 there is
+            no such input: the generator of methods that draw without values.
+        code: shape of a code; that of `config` by default.
+        domains: those it draws images of.
     """
 
-    draws_base = False
-
-    def __init__(self, config, classes, **kwargs):
+    def __init__(self, config, classes, code=None, domains=DOMAINS, **kwargs):
         super().__init__(**kwargs)
         self.classes = classes
-        *grid, depth = code_shape(config)
-        self.input_shape = (None, *grid, depth + classes)
+        # Where values are drawn, training never draws without one.
+        self.draws_base = classes == 0
+        *grid, depth = code or code_shape(config)
+        joined = (*grid, depth + classes)
+        self.input_shape = (None, *joined)
         self.network = Coupled(
-            trunk=_trunk(config),
-            heads=Coupled.per_domain(lambda: _base_head(config.channels)),
+            trunk=_trunk(config, joined),
+            heads=Coupled.per_domain(lambda: _base_head(config.channels), domains),
         )
 
     def build(self, shape=None):
@@ -111,10 +116,10 @@ class CodeGenerator(keras.layers.Layer):
         return self.network(joined, domain=domain)
 
 
-def _trunk(config):
+def _trunk(config, code):
     channels = 4 * config.channels
     layers = []
-    if config.code_shape == "flat":
+    if len(code) == 1:
         side = config.image_size // 4
         layers = [keras.layers.Dense(side * side * 16), keras.layers.Reshape((side, side, 16))]
     layers.append(convolution(channels))

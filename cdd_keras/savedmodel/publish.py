@@ -7,7 +7,9 @@ from pathlib import Path
 
 import keras
 
+from cdd_keras.domains import DOMAINS
 from cdd_keras.errors import CddError, UsageError
+from cdd_keras.inference import refusal
 from cdd_keras.savedmodel.card import model_card, write_card
 from cdd_keras.savedmodel.endpoints import classifier_endpoints, generator_endpoints
 from cdd_keras.savedmodel.parity import check_parity
@@ -33,12 +35,10 @@ def export_run(run, out: Path, version: int | None, say) -> list[Path]:
         The folders published.
 
     Raises:
-        UsageError: the version is there already.
+        UsageError: the version is there already, or the method does not read both domains.
         CddError: an export differs from its run, or cannot be written.
     """
-    models = {CLASSIFIER: classifier_endpoints(run)}
-    if run.model.has_generator:
-        models[GENERATOR] = generator_endpoints(run)
+    models = _models(run, say)
     folders = {name: out / name for name in models}
     number = choose_version(folders.values(), version)
     with ExitStack() as stack:
@@ -50,6 +50,23 @@ def export_run(run, out: Path, version: int | None, say) -> list[Path]:
             check_parity(run, endpoints, place)
             written[name] = place
         return [_publish(place, folders[name] / str(number)) for name, place in written.items()]
+
+
+def _models(run, say) -> dict[str, dict]:
+    """{name: endpoints} of what the run's method can do in both domains, as a server's clients ask.
+
+    Raises:
+        UsageError: it cannot even read both.
+    """
+    model = run.model
+    if not all(map(model.can_read, DOMAINS)):
+        raise refusal(run, f"reads {' and '.join(model.traits.reads)} images alone: no export")
+    models = {CLASSIFIER: classifier_endpoints(run)}
+    if model.traits.shows_values and all(map(model.can_sample, DOMAINS)):
+        models[GENERATOR] = generator_endpoints(run)
+    elif model.has_generator:
+        say(f"no {GENERATOR}: method {run.config.method} draws without a value of choice")
+    return models
 
 
 def choose_version(folders, version: int | None) -> int:

@@ -61,3 +61,11 @@ def test_parts_may_be_absent(kept):
     assert [len(layer.parts_of(domain)) for domain in DOMAINS] == [1, 1]
     assert layer(tf.ones((3, 5)), domain=TARGET).shape == (3, 2)
     assert layer.compute_output_shape((None, 5)) == (None, 2)
+
+
+def test_there_may_be_one_domain():
+    layer = Coupled(heads=Coupled.per_domain(dense(2), (TARGET,)), trunk=keras.layers.Dense(4))
+    layer.build((None, 5))
+    assert layer(tf.ones((1, 5)), domain=TARGET).shape == (1, 2)
+    assert layer.compute_output_shape((None, 5)) == (None, 2)
+    assert len(layer.trainable_variables) == 4

@@ -96,3 +96,8 @@ def test_long_codes_are_kept_to_their_strongest_components():
     prior = fitted(codes.astype("f4"), (4, 4, 16))
     assert prior.directions.shape == (200, 256)
     np.testing.assert_allclose(covariance(prior), np.cov(codes.T, bias=True), atol=1e-3)
+
+
+def test_a_code_without_a_variance_is_its_mean():
+    mean = tf.constant([[1.0, -2.0]])
+    np.testing.assert_array_equal(sample_posterior(mean, None, Draws(0)), mean)

@@ -4,13 +4,20 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny import BATCH, batch, build, config, equal, floats, labels, values
+from stand_ins import Attribute, ImageSet, Judge, Pair
+from tiny import BATCH, batch, build, config, equal, floats, images, labels, values
 
+from cdd_keras import evaluation
 from cdd_keras.config import METHODS
 from cdd_keras.domains import DOMAINS, NO_VALUE, SOURCE, TARGET
+from cdd_keras.evaluation import classification_report, generation_report
+from cdd_keras.judges import Judges
+from cdd_keras.layers.random import Draws
 from cdd_keras.methods import find_method, reads_target_labels
+from cdd_keras.metrics.summary import plain
 from cdd_keras.networks import code_shape
 from cdd_keras.objective import Recipe
+from cdd_keras.routes import Routes
 
 IMAGES = tf.constant(floats())
 VALUES = tf.constant(labels())
@@ -24,11 +31,11 @@ def run_method_test(name, folder):
         model.phase = phase
         check_losses(model, model.train_step(batch(name)))
     check_players(model)
+    model.fit_at_rest({SOURCE: IMAGES, TARGET: tf.constant(floats(1))}, labels())
     check_classification(model)
-    if model.has_generator:
-        check_samples(model)
-    if model.has_encoder:
-        check_translations(model)
+    check_samples(model)
+    check_translations(model)
+    check_reports(model)
     check_round_trip(model, folder)
 
 
@@ -38,7 +45,7 @@ def check_recipe(model):
     assert sorted(owned) == sorted(model.networks)
     for phase in model.recipe.phases:
         for player in phase.players:
-            assert sum(term.weight for term in player.terms) > 0
+            assert not player.terms or sum(term.weight for term in player.terms) > 0
 
 
 def check_losses(model, logs):
@@ -59,8 +66,10 @@ def check_players(model):
     """Each player in turn is the only one with a learning rate, and the only one that moves."""
     players = model.recipe.players
     model.compile({player.name: keras.optimizers.SGD(0.0) for player in players})
-    model.phase = len(model.recipe.phases) - 1
-    for player, optimizer in zip(players, model.optimizer.optimizers, strict=True):
+    for number, (player, optimizer) in enumerate(
+        zip(players, model.optimizer.optimizers, strict=True)
+    ):
+        model.phase = last_busy_phase(model, number)
         optimizer.learning_rate = 1e-2
         before = trainable_values(model)
         check_losses(model, model.train_step(batch(model.config.method)))
@@ -71,12 +80,18 @@ def check_players(model):
             assert moved == (network in player.networks), (player.name, network)
 
 
+def last_busy_phase(model, number):
+    """The last phase in which a player has something to minimise."""
+    phases = model.recipe.phases
+    return max(index for index, phase in enumerate(phases) if phase.players[number].terms)
+
+
 def trainable_values(model):
     return {name: values(net.trainable_variables) for name, net in model.networks.items()}
 
 
 def check_classification(model):
-    for domain in DOMAINS:
+    for domain in model.traits.reads:
         read = model.classify(IMAGES, domain)
         assert read.shape == (BATCH, 2)
         np.testing.assert_allclose(np.sum(np.exp(read), -1), 1, rtol=1e-5)
@@ -85,14 +100,14 @@ def check_classification(model):
         assert set(model.branches(IMAGES, domain)) == names
 
 
-def check_image(images):
-    assert images.shape == (BATCH, 16, 16, 3)
-    assert images.dtype == tf.float32
-    assert np.abs(images).max() <= 1
+def check_image(image):
+    assert image.shape == (BATCH, 16, 16, 3)
+    assert image.dtype == tf.float32
+    assert np.abs(image).max() <= 1
 
 
 def check_samples(model):
-    for domain in DOMAINS:
+    for domain in filter(model.can_sample, DOMAINS):
         drawn = model.sample(VALUES, domain, seed=1)
         check_image(drawn)
         np.testing.assert_array_equal(model.sample(VALUES, domain, seed=1), drawn)
@@ -101,9 +116,32 @@ def check_samples(model):
 
 def check_translations(model):
     for source in DOMAINS:
-        for target in DOMAINS:
+        for target in filter(model.can_translate, DOMAINS):
             check_image(model.translate(IMAGES, source, target, VALUES))
-    assert model.encode(IMAGES, SOURCE).shape[1:] == code_shape(model.config)
+    if model.has_encoder and model.has_prior:
+        assert model.encode(IMAGES, SOURCE).shape[1:] == code_shape(model.config)
+
+
+def check_reports(model):
+    """What a method lacks is null, all else a number, and nothing is NaN."""
+    sets = {("test", d): ImageSet(images(n), labels()) for n, d in enumerate(DOMAINS)}
+    pair = Pair(Attribute("eyeglasses", ("no", "yes")), sets)
+    read = plain(classification_report(model, pair, "test"))
+    assert {domain for domain in DOMAINS if read[domain]} == set(model.traits.reads)
+    if not model.has_generator:
+        return
+    value = Judge(lambda images: np.zeros(len(images), int))
+    judges = Judges(dict.fromkeys(DOMAINS, value), value)
+    report = plain(generation_report(model, pair, judges, "test"))
+    shown = model.traits.shows_values
+    for domain in DOMAINS:
+        samples, edits = model.can_sample(domain), model.can_translate(domain)
+        assert (report["sample_success"][domain] is not None) == (samples and shown)
+        assert (report["sample_domain_success"][domain] is not None) == samples
+        assert (report["edit_success"][domain] is not None) == (edits and shown)
+        assert (report["domain_success"][domain] is not None) == edits
+        assert (report["reconstruction"][domain] is not None) == edits
+    assert ("code_of_value" in report) != model.traits.names_values
 
 
 def check_round_trip(model, folder):
@@ -116,11 +154,14 @@ def check_round_trip(model, folder):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_method(name, tmp_path):
+def test_method(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation, "SAMPLES_PER_VALUE", BATCH)
     run_method_test(name, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["source_only", "oracle", "cdd_gan"])
+@pytest.mark.parametrize(
+    "name", ["source_only", "oracle", "cdd_gan", "cogan", "unit", "dann", "dtn"]
+)
 def test_a_method_without_beliefs_reads_the_target_as_it_is(name):
     model = build(name, channels=2, discriminator_channels=2)
     (source, _), target = batch(name)
@@ -227,3 +268,90 @@ def test_a_samples_code_does_not_depend_on_value_or_domain():
         for shown in (0, 1):
             model.sample(tf.fill((BATCH,), shown), domain, seed=3)
     assert equal(seen[:-1], seen[1:])
+
+
+def step_of(name, phase=0, **changes):
+    """All weights after a step of a fresh model; `changes` are of the batch's parts."""
+    model = build(name)
+    (source, truth), target = batch(name)
+    parts = {"source": source, "truth": truth, "target": target, **changes}
+    model.phase = phase
+    model.train_step(((parts["source"], parts["truth"]), parts["target"]))
+    return values([*model.weights, *model.optimizer.variables])
+
+
+@pytest.mark.parametrize(
+    ("name", "reads_labels", "sees_target"),
+    [("infogan", False, False), ("acgan", True, False), ("cogan", True, True)],
+)
+def test_what_is_not_for_a_method_leaves_its_weights_alone(name, reads_labels, sees_target):
+    usual = step_of(name)
+    assert equal(step_of(name), usual)
+    assert equal(step_of(name, truth=tf.constant(1 - labels())), usual) != reads_labels
+    assert equal(step_of(name, target=tf.constant(images(7))), usual) != sees_target
+
+
+def test_dtn_fixes_its_features_for_the_transfer():
+    model = build("dtn")
+    encoder, optimizer = model.networks["encoder"], model.optimizer.optimizers[0]
+    learned = []
+    for phase in (0, 1):
+        model.phase = phase
+        before = values([*encoder.weights, *optimizer.variables])
+        model.train_step(batch("dtn"))
+        learned.append(not equal(values([*encoder.weights, *optimizer.variables]), before))
+    assert learned == [True, False]
+
+
+def test_dtns_discriminator_has_an_output_an_origin():
+    recipe = find_method("dtn").recipe(config("dtn"))
+    assert recipe.phases[0].players[1].terms == ()
+    found = names(recipe.phases[1].players)
+    assert found["discriminator"] == [
+        "source-target_as_0",
+        "target-target_as_1",
+        "target_as_2",
+    ]
+    assert found["generator"][:2] == ["constancy", "identity"]
+    assert found["generator"][2:] == ["source-target_as_2", "target-target_as_2"]
+
+
+def test_units_terms_are_the_papers():
+    found = names(find_method("unit").recipe(config("unit")).players)
+    for domain in DOMAINS:
+        kinds = ("reconstruction", "cycle", "kl", "kl_translated", "realness")
+        assert {f"{kind}_{domain}" for kind in kinds} < set(found["generator"])
+        kinds = ("real", "generated", "pair")
+        assert {f"{kind}_{domain}" for kind in kinds} < set(found["discriminator"])
+    assert "labelled" in found["discriminator"]
+
+
+def test_cogans_pairs_are_of_one_noise():
+    model = build("cogan")
+    drawn = [model.sample(VALUES, domain, seed=1) for domain in DOMAINS]
+    assert not np.array_equal(*drawn)
+    # The value plays no part.
+    np.testing.assert_array_equal(model.sample(1 - VALUES, SOURCE, seed=1), drawn[0])
+    found = names(find_method("cogan").recipe(config("cogan")).players)
+    assert not any("value" in term for terms in found.values() for term in terms)
+    assert "pair" in found["discriminator"]
+
+
+def test_danns_features_learn_against_the_critic_more_and_more():
+    moves = []
+    for step in (0, 10, 20):
+        model = build("dann", steps=20)
+        model.step.assign(step)
+        sources, targets = {SOURCE: IMAGES, TARGET: tf.constant(floats(1))}, {SOURCE: VALUES}
+        with tf.GradientTape(persistent=True) as tape:
+            routes = Routes(model, sources, targets, Draws(0))
+            loss = model.recipe.players[0].terms[1].loss(routes)
+        watched = [
+            model.networks[name].trainable_variables[0].value
+            for name in ("classifier", "domain_critic")
+        ]
+        moves.append([np.linalg.norm(slope) for slope in tape.gradient(loss, watched)])
+    features, critic = np.transpose(moves)
+    assert features[0] == 0
+    np.testing.assert_allclose(features[1] / features[2], np.tanh(2.5) / np.tanh(5), rtol=1e-3)
+    np.testing.assert_allclose(critic, critic[0], rtol=1e-3)

@@ -57,6 +57,17 @@ def test_domains_read_differently_only_where_private():
     assert len(private.trainable_variables) > len(shared.trainable_variables)
 
 
+def test_batch_norms_alone_may_be_private():
+    classifier = Classifier(config(), 2, private=True, private_stems=False)
+    classifier.build()
+    assert classifier.stems[SOURCE] is classifier.stems[TARGET]
+    # Statistics of its own change what a domain sees; a shared kernel is counted once.
+    classifier(IMAGES, domain=TARGET, training=True, draws=Draws(0))
+    assert np.any(moving(classifier, TARGET) != moving(classifier, SOURCE))
+    norms = 2 * 2 * len(classifier.norms[SOURCE])
+    assert len(classifier.trainable_variables) == norms + 2 * len(classifier.norms[SOURCE]) + 2
+
+
 def test_normalised_input_is_blind_to_colour():
     grey = tf.reduce_mean(IMAGES, -1, keepdims=True) + tf.zeros_like(IMAGES)
     normalised, raw = build(), build(classifier_input="raw")

@@ -60,3 +60,23 @@ def test_the_gradient_reaches_the_image(discriminator):
         tape.watch(images)
         outputs = discriminator.realness(images, SOURCE)
     assert np.all(np.abs(tape.gradient(outputs, images)).sum((1, 2, 3)) > 0)
+
+
+def test_the_class_head_is_blind_to_colour_unless_raw(discriminator):
+    images = tf.constant(floats())
+    grey = tf.reduce_mean(images, -1, keepdims=True) + tf.zeros_like(images)
+    raw = Discriminator(config(classifier_input="raw"), outputs=1, classes=2)
+    raw.build()
+    for network, blind in ((discriminator, True), (raw, False)):
+        read = [network.class_logits(one, SOURCE) for one in (images, grey)]
+        assert np.allclose(*read, atol=1e-5) == blind
+    # Realness is a matter of colour too.
+    seen = [discriminator.realness(one, SOURCE) for one in (images, grey)]
+    assert not np.allclose(*seen, atol=1e-3)
+
+
+def test_it_may_see_one_domain():
+    network = Discriminator(config(), outputs=3, domains=(TARGET,))
+    network.build()
+    assert network.realness(floats(), TARGET).shape == (BATCH, 3)
+    assert set(network.features.stems) == {TARGET}

@@ -4,7 +4,7 @@ import tensorflow as tf
 from tiny import BATCH, config, floats
 
 from cdd_keras.domains import DOMAINS, SOURCE, TARGET
-from cdd_keras.networks import Encoder, code_shape
+from cdd_keras.networks import Encoder, FeatureEncoder, code_shape
 from cdd_keras.networks.encoder import START_LOG_VAR
 
 
@@ -62,3 +62,14 @@ def test_every_weight_takes_part(encoder):
         loss = sum(tf.reduce_sum(part**2) for output in outputs for part in output)
     slopes = tape.gradient(loss, [v.value for v in encoder.trainable_variables])
     assert None not in slopes
+
+
+def test_features_as_a_code_are_certain_and_of_unit_power():
+    encoder = FeatureEncoder(config(), classes=2)
+    encoder.build()
+    images = tf.constant(floats())
+    code, log_var = encoder(images, domain=SOURCE)
+    assert log_var is None
+    assert code.shape == (BATCH, encoder.length)
+    np.testing.assert_allclose(np.mean(np.square(code), -1), 1, rtol=1e-3)
+    np.testing.assert_array_equal(encoder(images, domain=TARGET)[0], code)

@@ -109,3 +109,15 @@ def test_the_papers_generator_draws_no_value_as_a_zero_vector():
     kernel.assign(tf.concat([kernel[:, :, :depth], tf.zeros_like(kernel[:, :, depth:])], 2))
     base, edited = draw(generator, CODES, ONES, TARGET)
     np.testing.assert_array_equal(base, edited)
+
+
+def test_without_values_there_is_a_base_alone():
+    generator = CodeGenerator(config(), 0, (7,), (TARGET,))
+    generator.build()
+    codes = Draws(0).normal((BATCH, 7))
+    image = tf.tanh(generator.base(generator.features(codes), TARGET))
+    assert image.shape == (BATCH, 16, 16, 3)
+    assert np.std(image, 0).max() > 0
+    assert generator.draws_base
+    assert not build(CodeGenerator).draws_base
+    assert set(generator.network.heads) == {TARGET}

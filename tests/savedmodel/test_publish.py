@@ -138,3 +138,14 @@ def test_a_generator_without_encoder_has_no_translations(other_runs, small):
 def test_versions_out_of_range_are_refused(run_folder, tmp_path, version, capsys):
     assert run_command(run_folder, "--out", tmp_path, "--version", version) == 2
     assert "`--version` is out of range" in capsys.readouterr().err
+
+
+def test_a_method_that_cannot_do_what_clients_ask_has_no_such_model(
+    other_runs, small, tmp_path, capsys
+):
+    assert run_command(other_runs["cogan"], "--out", tmp_path) == 0
+    assert names(tmp_path) == ["cdd_classifier"]
+    assert "no cdd_generator: method cogan draws without a value" in capsys.readouterr().err
+    assert run_command(other_runs["infogan"], "--out", tmp_path / "none") == 2
+    assert "method infogan, which reads source images alone: no export." in capsys.readouterr().err
+    assert names(tmp_path / "none") == []
