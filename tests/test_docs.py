@@ -26,6 +26,8 @@ SMALL = [
 ]
 # The data are read whatever is trained on them; one page trains the default method.
 CHEAP = ["--method", "source_only"]
+# A search goes through its trials whatever is trained in them.
+SEARCH = [*SMALL, *CHEAP, "--objective", "infomax", "--max-trials", "2"]
 PATTERN = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -74,6 +76,8 @@ def run(line):
         arguments += SMALL
         if "runs/first" not in arguments:
             arguments += CHEAP
+    elif module == "cdd_keras.tune":
+        arguments += ["--steps-per-trial", "4", *SEARCH]
     return cli.main(importlib.import_module(module).run, arguments)
 
 

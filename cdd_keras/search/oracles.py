@@ -9,12 +9,14 @@ float32, in which KerasTuner then looks for them in vain among a choice's values
 import collections
 import json
 import time
+import warnings
 from pathlib import Path
 
 import keras_tuner as kt
 from keras_tuner.engine import hyperparameters as parameters
 from keras_tuner.engine.trial import TrialStatus
 from keras_tuner.src.engine.conditions import Parent
+from sklearn.exceptions import ConvergenceWarning
 
 from cdd_keras.files import write_text
 
@@ -142,6 +144,13 @@ class RandomOracle(LastingOracle, kt.oracles.RandomSearchOracle):
 class BayesianOracle(LastingOracle, kt.oracles.BayesianOptimizationOracle):
     """Values where a Gaussian process on the trials so far expects, or does not know, most."""
 
+    def populate_space(self, trial_id):
+        # A length scale at its bound says that the trials look like noise; KerasTuner fixes the
+        # bounds, and the next trial is then a guess.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return super().populate_space(trial_id)
+
 
 class HyperbandOracle(LastingOracle, kt.oracles.HyperbandOracle):
     """Many short trials, the best of which go on (Li et al. 2018)."""
@@ -186,7 +195,8 @@ def make_oracle(plan, evaluations: int) -> LastingOracle:
         oracle = BayesianOracle(**settings)
     else:
         oracle = RandomOracle(max_trials=plan.max_trials, **settings)
-    oracle.first_values = plan.space.values_of(plan.config)
+    base = plan.space.values_of(plan.config)
+    oracle.first_values = None if base is None else plan.space.keyed(base)
     return oracle
 
 
@@ -200,7 +210,7 @@ def hyperparameters(space, config) -> kt.HyperParameters:
 
 def _parameter(one, default):
     settings = {
-        "name": one.name,
+        "name": one.key,
         "default": default if one.holds(default) else None,
         "conditions": [Parent(name, list(values)) for name, values in one.when],
     }

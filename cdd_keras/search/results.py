@@ -13,9 +13,6 @@ from cdd_keras.search.importance import rank
 from cdd_keras.search.picture import draw
 from cdd_keras.search.records import COMPLETED, FAILED, Record
 
-# Width of a column of settings in the table of a terminal.
-WIDTH = 11
-
 
 class Results:
     """Keeps the results up to date as trials end, and tells of each.
@@ -142,15 +139,21 @@ def table(plan, known) -> str:
     """The trials as text, the best first, then how much each setting seemed to matter."""
     ended = sorted(known, key=lambda one: (one.state == FAILED, -(one.objective or 0.0)))
     names = plan.space.names
-    lines = [f"{'trial':>6} {str(plan.objective)[:24]:>24} {'steps':>7} {'seconds':>8}"]
-    lines[0] += "".join(f" {name[-WIDTH:]:>{WIDTH}}" for name in names)
-    for one in ended:
-        objective = _short(one.objective) if one.state == COMPLETED else one.state
-        line = f"{one.trial:>6} {objective:>24} {one.steps:>7} {one.seconds:>8.0f}"
-        line += "".join(f" {_short(one.values.get(name, '-')):>{WIDTH}}" for name in names)
-        lines.append(line + (f"  {one.reason}" if one.reason else ""))
+    headings = ["trial", str(plan.objective), "steps", "seconds", *names]
+    rows = [[*_cells(one), *(_short(one.values.get(name, "-")) for name in names)] for one in ended]
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    reasons = ["", *(one.reason or "" for one in ended)]
+    lines = [
+        "  ".join([*map(str.rjust, cells, widths), reason]).rstrip()
+        for cells, reason in zip([headings, *rows], reasons, strict=True)
+    ]
     ranking = rank(plan.space, known)
     if ranking["ranking"]:
         lines += ["", f"importance (out-of-bag R2 {ranking['out_of_bag_r2']:.2f}):"]
         lines += [f"  {one['setting']:<26}{one['importance']:.3f}" for one in ranking["ranking"]]
     return "\n".join(lines)
+
+
+def _cells(record) -> list[str]:
+    objective = _short(record.objective) if record.state == COMPLETED else record.state
+    return [record.trial, objective, str(record.steps), f"{record.seconds:.0f}"]

@@ -38,7 +38,8 @@ def search(plan, place, pair, say, lease: float) -> str | None:
     with _silence():
         results = Results(plan, say, lambda: len(oracle.tuner_ids))
         oracle.on_end = results.trial_ended
-        tuner = TrialTuner(oracle, Experiment(plan, pair), place)
+        experiment = Experiment(plan, pair) if pair else None
+        tuner = TrialTuner(oracle, plan, experiment, place)
         if place.role == WORKER:
             tuner.search()
             return None

@@ -43,6 +43,7 @@ class Dimension:
         step: the distance between values of a range; None: any value, or any whole number.
         scale: "linear" or "log".
         when: (other setting, its values under which this dimension is searched), all of them.
+        case: which of several dimensions of its setting it is, or None for the only one.
     """
 
     name: str
@@ -52,6 +53,12 @@ class Dimension:
     step: float | None = None
     scale: str = "linear"
     when: tuple[tuple[str, tuple], ...] = ()
+    case: int | None = None
+
+    @property
+    def key(self) -> str:
+        """Its name in KerasTuner and in messages: KerasTuner loses values under a shared one."""
+        return self.name if self.case is None else f"{self.name}[{self.case}]"
 
     @property
     def kind(self) -> type:
@@ -101,9 +108,17 @@ class Space:
         """The settings that KerasTuner's values stand for; only those that are active."""
         settled: dict[str, Any] = {}
         for one in self.dimensions:
-            if one.name in values and one.is_active(settled):
-                settled[one.name] = one.settle(values[one.name])
+            if one.key in values and one.is_active(settled):
+                settled[one.name] = one.settle(values[one.key])
         return settled
+
+    def keyed(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings as KerasTuner's values, which :meth:`settle` gives back."""
+        return {
+            one.key: settings[one.name]
+            for one in self.dimensions
+            if one.name in settings and one.is_active(settings)
+        }
 
     def values_of(self, config: Config) -> dict[str, Any] | None:
         """A configuration's values of the active dimensions; None where one lies outside."""
@@ -149,7 +164,7 @@ def parse_space(content: Any) -> Space:
         if several and not given:
             raise UsageError(f"`{name}` is empty. Expected at least one range or list of values.")
         for index, one in enumerate(given if several else [given]):
-            dimensions.append(_dimension(name, one, f"{name}[{index}]" if several else name))
+            dimensions.append(_dimension(Dimension(name, case=index if several else None), one))
     _check_conditions(dimensions)
     _check_alternatives(dimensions)
     return Space(tuple(_in_order(dimensions)))
@@ -166,7 +181,9 @@ def _check_name(name: Any) -> None:
         )
 
 
-def _dimension(name: str, given: Any, path: str) -> Dimension:
+def _dimension(bare: Dimension, given: Any) -> Dimension:
+    """The dimension that a file gives, on the bare one that has its name and case."""
+    name, path = bare.name, bare.key
     if not isinstance(given, dict):
         raise UsageError(f"`{path}` is {given!r}. Expected {{min: …, max: …}} or {{values: […]}}.")
     for key in given:
@@ -180,8 +197,8 @@ def _dimension(name: str, given: Any, path: str) -> Dimension:
         for key in ("min", "max", "step", "scale"):
             if key in given:
                 raise UsageError(f"`{path}.{key}` does not go with `{path}.values`. Leave one out.")
-        return Dimension(name, values=_values(name, given["values"], path), when=when)
-    return _range(name, given, path, when)
+        return dataclasses.replace(bare, values=_values(name, given["values"], path), when=when)
+    return dataclasses.replace(bare, **_range(name, given, path), when=when)
 
 
 def _values(name: str, given: Any, path: str) -> tuple:
@@ -198,7 +215,7 @@ def _values(name: str, given: Any, path: str) -> tuple:
     return tuple(values)
 
 
-def _range(name: str, given: dict, path: str, when: tuple) -> Dimension:
+def _range(name: str, given: dict, path: str) -> dict:
     field = FIELDS[name]
     kind = schema.value_type(field)
     if kind not in (int, float):
@@ -219,9 +236,8 @@ def _range(name: str, given: dict, path: str, when: tuple) -> Dimension:
         )
     if scale == "log" and low <= 0:
         raise UsageError(f"`{path}.min` is {low}. Expected more than 0 for the scale log.")
-    return Dimension(
-        name, None, low, high, _step(given, path, kind, high - low, scale), scale, when
-    )
+    step = _step(given, path, kind, high - low, scale)
+    return {"low": low, "high": high, "step": step, "scale": scale}
 
 
 def _step(given: dict, path: str, kind: type, width: float, scale: str) -> float | None:
@@ -250,7 +266,7 @@ def _check_conditions(dimensions: list[Dimension]) -> None:
     """Every condition names a setting of the space and values that it can have."""
     for one in dimensions:
         for name, values in one.when:
-            path = f"{one.name}.when.{name}"
+            path = f"{one.key}.when.{name}"
             parents = [other for other in dimensions if other.name == name]
             if not parents or name == one.name:
                 known = {other.name for other in dimensions} - {one.name}
@@ -258,9 +274,12 @@ def _check_conditions(dimensions: list[Dimension]) -> None:
                     f"`{path}` is a condition on what the space does not have. "
                     f"Expected one of {', '.join(sorted(known))}.{schema.suggest(str(name), known)}"
                 )
-            possible = [value for other in parents for value in other.values or ()]
-            if not possible:
-                raise UsageError(f"`{path}` is a condition on a range. Give {name} as `values`.")
+            if len(parents) > 1 or parents[0].values is None:
+                raise UsageError(
+                    f"`{path}` is a condition on a range, or on several cases. Give {name} as one "
+                    "list of `values`."
+                )
+            possible = parents[0].values
             for value in values:
                 # True == 1, which is no value of a switch.
                 if not any(value == known and type(value) is type(known) for known in possible):

@@ -134,12 +134,13 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
 
     Args:
         oracle: one of `oracles`, with the whole space.
-        experiment: the `Experiment`.
+        plan: the `Plan`.
+        experiment: the `Experiment`, or None for a chief, which trains nothing.
         place: the process's `Place` in the search.
     """
 
-    def __init__(self, oracle, experiment, place):
-        self.plan = experiment.plan
+    def __init__(self, oracle, plan, experiment, place):
+        self.plan = plan
         folder = self.plan.folder.oracle
         super().__init__(oracle, experiment, directory=str(folder.parent), project_name=folder.name)
         # By now KerasTuner has put a client of the chief in a worker's oracle's place.
@@ -205,7 +206,8 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         folder = prepare_run(config.replace(output=str(folder.path)), resume=True, overwrite=False)
         model = self.hypermodel.build(hp)
         figures = self.hypermodel.fit(hp, model, folder, until)
-        steps = int(model.step.numpy())
+        # Not the model's step: it may have the pick's weights by now.
+        steps = folder.read_rows()[-1]["step"]
         return Record(
             trial.trial_id,
             COMPLETED,
