@@ -1,12 +1,10 @@
 """A trial: a training of the base configuration with other values, by the existing code."""
 
 import dataclasses
-import gc
 import os
 import shutil
 import time
 
-import keras
 import keras_tuner as kt
 import tensorflow as tf
 
@@ -22,6 +20,7 @@ from cdd_keras.runs import evaluations, prepare_run
 from cdd_keras.search import records
 from cdd_keras.search.alarms import DivergedError, Watch
 from cdd_keras.search.cluster import beating
+from cdd_keras.search.memory import forgotten
 from cdd_keras.search.objectives import EDITS, ORACLES
 from cdd_keras.search.records import COMPLETED, FAILED, Record
 from cdd_keras.training import build_model, evaluation_interval, fit, resume_model
@@ -57,9 +56,6 @@ class Experiment(kt.HyperModel):
 
     def build(self, hp):
         """A compiled model with its initial weights."""
-        # What the trial before left behind: graphs, and the counters that name layers.
-        keras.backend.clear_session()
-        gc.collect()
         return build_model(self.config(hp), self.pair)
 
     def fit(self, hp, model, folder, until=None):
@@ -172,7 +168,7 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         done = records.read(self.plan.folder, trial.trial_id)
         if done is None:
             began = time.monotonic()
-            with self._beating(trial.trial_id):
+            with self._beating(trial.trial_id), forgotten():
                 done = self._attempt(trial)
             done = dataclasses.replace(done, seconds=time.monotonic() - began)
             records.write(self.plan.folder, done)

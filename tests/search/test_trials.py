@@ -11,6 +11,7 @@ import tensorflow as tf
 import tiny
 
 from cdd_keras import checkpoints, judges
+from cdd_keras.config import Config
 from cdd_keras.data.sets import ImageSet
 from cdd_keras.domains import SOURCE, TARGET
 from cdd_keras.errors import UsageError
@@ -58,20 +59,11 @@ def test_permuted_target_labels_change_no_record(make_plan, pair, tmp_path):
     other = type(pair)(pair.attribute, pair.names, sets)
     outcomes = []
     for labelled in (pair, other):
-        plan = make_plan(max_trials=2)
+        plan = make_plan(max_trials=1)
         run(plan, labelled)
         outcomes.append([(one.values, one.figures) for one in records.read_all(plan.folder)])
         plan.folder.path.rename(tmp_path / f"done-{len(outcomes)}")
     assert outcomes[0] == outcomes[1]
-
-
-def test_the_first_trial_is_the_base(plan, pair):
-    run(plan, pair)
-    first, *others = records.read_all(plan.folder)
-    assert first.values == {"classifier_rate": 3e-3, "channels": 4}
-    for one in others:
-        assert plan.space.dimensions[0].holds(one.values["classifier_rate"])
-        assert one.values != first.values
 
 
 def test_a_rung_goes_on_from_the_one_before_with_its_optimisers(make_plan, pair):
@@ -98,51 +90,46 @@ def test_a_rung_goes_on_from_the_one_before_with_its_optimisers(make_plan, pair)
 
 
 def test_hyperband_stops_most_and_promotes_the_best(make_plan, pair):
-    plan = make_plan(tuner="hyperband", max_trials=7, evaluate_every=0.25)
+    plan = make_plan(tuner="hyperband", max_trials=4, steps=3, evaluate_every=0.34)
     run(plan, pair)
-    known = records.read_all(plan.folder)
-    short = [one for one in known if not one.whole]
-    whole = [one for one in known if one.whole]
-    assert {one.steps for one in short} == {2}
-    assert {one.steps for one in whole} == {4}
-    promoted = [one for one in whole if any(one.values == other.values for other in short)]
-    assert promoted
-    best = max(short, key=lambda one: one.objective)
-    assert best.values in [one.values for one in promoted]
-    # The rows of the rung before are there, and the training was not done again.
-    rows = plan.folder.trial(promoted[0].trial).read_rows()
-    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    *short, promoted = records.read_all(plan.folder)
+    assert [one.steps for one in short] == [1, 1, 1]
+    assert not any(one.whole for one in short)
+    assert promoted.whole
+    assert promoted.values == max(short, key=lambda one: one.objective).values
+    # The row of the rung before is there, and its step was not trained again.
+    rows = plan.folder.trial(promoted.trial).read_rows()
+    assert [row["step"] for row in rows] == [1, 2, 3]
+    first = plan.folder.trial(max(short, key=lambda one: one.objective).trial)
+    assert rows[0] == first.read_rows()[0]
+    assert Config.from_file(plan.folder.best).steps == 3
 
 
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (
-            tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmore"),
-            "out of memory: OOM when allocating",
+def test_a_failure_ends_the_trial_and_not_the_search(make_plan, pair, monkeypatch):
+    failures = {
+        "out of memory: OOM when allocating": tf.errors.ResourceExhaustedError(
+            None, None, "OOM when allocating\nmore"
         ),
-        (MemoryError(), "out of memory"),
-        (DivergedError("diverged: the loss is nan at step 1"), "diverged: the loss is nan at"),
-    ],
-)
-def test_a_failure_ends_the_trial_and_not_the_search(error, reason, make_plan, pair, monkeypatch):
-    build, calls = trials.build_model, []
+        "out of memory": MemoryError(),
+        "diverged: the loss is nan at step 1": DivergedError("diverged: the loss is nan at step 1"),
+    }
+    build, left = trials.build_model, list(failures.values())
 
-    def build_but_first(config, pair):
-        calls.append(config)
-        if len(calls) == 1:
-            raise error
+    def build_in_the_end(config, pair):
+        if left:
+            raise left.pop(0)
         return build(config, pair)
 
-    monkeypatch.setattr(trials, "build_model", build_but_first)
-    plan = make_plan(max_trials=2)
+    monkeypatch.setattr(trials, "build_model", build_in_the_end)
+    plan = make_plan(max_trials=4)
     _, lines = run(plan, pair)
-    failed, completed = records.read_all(plan.folder)
-    assert (failed.state, completed.state) == ("failed", "completed")
-    assert failed.reason.startswith(reason)
-    assert "\n" not in failed.reason
-    assert reason in plan.folder.results.read_text()
-    assert failed.reason in lines[1]
+    *failed, completed = records.read_all(plan.folder)
+    assert [one.reason for one in failed] == list(failures)
+    assert {one.state for one in failed} == {"failed"}
+    assert completed.state == "completed"
+    for line, reason in zip(lines[1:], failures, strict=False):
+        assert line.endswith(reason)
+        assert reason in plan.folder.results.read_text()
 
 
 def test_settings_that_exclude_each_other_fail_the_trial(make_plan, pair):
@@ -213,7 +200,7 @@ def test_a_search_goes_on_where_it_was_killed(make_plan, pair, monkeypatch):
     class KilledError(BaseException):
         """Stands for the end of a process: nothing after it is written."""
 
-    plan = make_plan(max_trials=4)
+    plan = make_plan(max_trials=3)
     with monkeypatch.context() as patch:
         save = checkpoints.save
         calls = []
@@ -232,7 +219,7 @@ def test_a_search_goes_on_where_it_was_killed(make_plan, pair, monkeypatch):
     drawn = json.loads((plan.folder.oracle / "trial_1" / "trial.json").read_text())
     run(plan, pair)
     known = records.read_all(plan.folder)
-    assert [one.trial for one in known] == ["0", "1", "2", "3"]
+    assert [one.trial for one in known] == ["0", "1", "2"]
     assert {one.state for one in known} == {"completed"}
     assert records.path_of(plan.folder, "0").read_bytes() == kept
     # The trial that ran is gone on with, not replaced.
@@ -248,7 +235,7 @@ def resident_mebibytes():
 @pytest.mark.parametrize(
     ("method", "count"),
     [
-        ("source_only", 6),
+        ("source_only", 5),
         pytest.param("cdd", 20, marks=pytest.mark.slow),
     ],
 )
@@ -256,6 +243,7 @@ def test_memory_does_not_grow_from_trial_to_trial(method, count, make_plan, pair
     plan = make_plan(max_trials=count, method=method, steps=1, evaluate_every=1.0)
     _, tuner = make_tuner(plan, pair)
     used, run_trial = [], tuner.run_trial
+    before = sum(type(one).__name__ == "FuncGraph" for one in gc.get_objects())
 
     def measured(trial):
         outcome = run_trial(trial)
@@ -267,5 +255,8 @@ def test_memory_does_not_grow_from_trial_to_trial(method, count, make_plan, pair
     tuner.search()
     print("MiB after each trial:", [round(one) for one in used])
     assert len(used) == count
-    # The first fills caches that are there once. 150 MiB in 20 trials.
+    # The first fills caches that are there once. 150 MiB in 20 trials are the limit, and what
+    # a trial of cdd left behind was 86.
     assert used[-1] - used[0] < 150 / 20 * count
+    after = sum(type(one).__name__ == "FuncGraph" for one in gc.get_objects())
+    assert after <= before
