@@ -63,7 +63,7 @@ def test_a_search_leaves_what_the_docs_say(finished):
         *("search.yaml", "base.yaml", "trials", "results.csv", "best.yaml", "tensorboard"),
         *("parallel-coordinates.png", "importance.json"),
     }
-    rows = list(csv.DictReader(finished.results.open()))
+    rows = list(csv.DictReader(finished.results.read_text().splitlines()))
     assert [row["trial"] for row in rows] == ["0", "1", "2"]
     for row in rows:
         run = finished.trial(row["trial"])
@@ -204,7 +204,7 @@ def kill(process):
 
 
 # Long enough to be met in the middle.
-LONG = ("--steps-per-trial", "200", "--evaluate-every", "0.02", "--max-trials", "2")
+LONG = ("--steps-per-trial", "100", "--evaluate-every", "0.04", "--max-trials", "2")
 
 
 def test_a_killed_search_loses_nothing_but_the_steps_since_a_checkpoint(cache, tmp_path):
@@ -212,13 +212,15 @@ def test_a_killed_search_loses_nothing_but_the_steps_since_a_checkpoint(cache, t
     process = start(folder, cache, *LONG)
     trial = await_trial(folder, process)
     kill(process)
-    ended = {one.trial: records.path_of(folder, one.trial).read_bytes()
-             for one in records.read_all(folder)}  # fmt: skip
+    ended = {
+        one.trial: records.path_of(folder, one.trial).read_bytes()
+        for one in records.read_all(folder)
+    }
     assert call(folder, *LONG, "--resume") == 0
     known = {one.trial: one for one in records.read_all(folder)}
     assert set(known) == {"0", "1"}
     assert {one.state for one in known.values()} == {"completed"}
-    assert known[trial].steps == 200
+    assert known[trial].steps == 100
     for name, content in ended.items():
         assert records.path_of(folder, name).read_bytes() == content
 
@@ -228,7 +230,7 @@ def test_a_search_outlives_a_worker(cache, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    long = ("--steps-per-trial", "200", "--evaluate-every", "0.02", "--max-trials", "4")
+    long = ("--steps-per-trial", "100", "--evaluate-every", "0.04", "--max-trials", "3")
     chief = start(folder, cache, *long, "--chief", address, "--worker-timeout", "10")
     workers = [start(folder, cache, *long, "--worker", address) for _ in range(2)]
     lost = await_trial(folder, workers[0], f"-{workers[0].pid}")
@@ -239,10 +241,10 @@ def test_a_search_outlives_a_worker(cache, tmp_path):
     assert workers[1].returncode == 0, left
     assert f"gave no sign of life: trial {lost} goes to another worker" in told
     known = records.read_all(folder)
-    assert [one.trial for one in known] == ["0", "1", "2", "3"]
+    assert [one.trial for one in known] == ["0", "1", "2"]
     assert {one.state for one in known} == {"completed"}
-    assert {one.steps for one in known} == {200}
-    assert Config.from_file(folder.best).steps == 200
+    assert {one.steps for one in known} == {100}
+    assert Config.from_file(folder.best).steps == 100
 
 
 def test_no_trial_left_is_a_failure(cache, tmp_path, capsys, monkeypatch):

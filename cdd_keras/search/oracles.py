@@ -77,6 +77,8 @@ class LastingOracle:
         if trial.trial_id in self._retry_queue:
             self._retry_queue.remove(trial.trial_id)
         super().end_trial(trial)
+        # KerasTuner saved it as still running.
+        self.save()
         self.on_end(trial.trial_id, trial.message)
 
     def get_trial(self, trial_id):
@@ -109,12 +111,15 @@ class LastingOracle:
         """
         super().reload()
         state = json.loads(Path(self._get_oracle_fname()).read_text(encoding="utf-8"))
-        for tuner_id, trial_id in state["ongoing_trials"].items():
-            self._retry_queue.remove(trial_id)
-            self.ongoing_trials[tuner_id] = self.trials[trial_id]
-        # A kill between writing a trial and writing the oracle leaves it to nobody.
-        known = {*self.end_order, *self._retry_queue, *state["ongoing_trials"].values()}
-        self._retry_queue += [name for name in self.trials if name not in known]
+        ended = set(self.end_order)
+        self.ongoing_trials = {
+            tuner_id: self.trials[trial_id]
+            for tuner_id, trial_id in state["ongoing_trials"].items()
+            if trial_id not in ended
+        }
+        running = {trial.trial_id for trial in self.ongoing_trials.values()}
+        # All others, also those that a kill kept from the oracle's own file.
+        self._retry_queue = [name for name in self.trials if name not in ended | running]
 
     def get_state(self):
         return {**super().get_state(), "attempts": dict(self.attempts)}

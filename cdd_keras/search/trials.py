@@ -208,17 +208,17 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
             trial.trial_id,
             COMPLETED,
             values,
-            figures.pop(str(self.plan.objective)),
+            figures[str(self.plan.objective)],
             pick=figures.pop("step"),
             figures=figures,
             steps=steps,
             whole=steps >= config.steps,
         )
 
-    def _try_run_and_update_trial(self, trial, *arguments, **settings):
-        """As KerasTuner's, but an error that is not the trial's fault ends the search."""
+    def _try_run_and_update_trial(self, trial):
+        """KerasTuner's, but an error that is not the trial's fault ends the search."""
         try:
-            self._run_and_update_trial(trial, *arguments, **settings)
+            self.oracle.update_trial(trial.trial_id, self.run_trial(trial))
             trial.status = kt.engine.trial.TrialStatus.COMPLETED
         except kt.errors.FailedTrialError as error:
             trial.status = kt.engine.trial.TrialStatus.FAILED
