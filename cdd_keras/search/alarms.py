@@ -3,6 +3,7 @@
 import math
 
 from cdd_keras.progress import Progress
+from cdd_keras.search.objectives import check_defined
 
 # Before that part of a run, readings may be anything.
 WATCHED_FROM = 0.5
@@ -24,12 +25,14 @@ class Watch(Progress):
     Args:
         config, folder: of the run.
         start: the step it starts at.
+        objective: what the trial is for; refused at the first evaluation if the method lacks it.
     """
 
-    def __init__(self, config, folder, start):
+    def __init__(self, config, folder, start, objective):
         super().__init__(config.steps, start, 2 * config.batch_size)
         self.config = config
         self.folder = folder
+        self.objective = objective
         self._step = start
 
     def on_train_batch_end(self, batch, logs=None):
@@ -45,6 +48,9 @@ class Watch(Progress):
         row = self.folder.read_rows()[-1]
         if reason := alarm(row, self.config.steps):
             raise DivergedError(f"{reason}, at step {row['step']}")
+        figures = row["label_free"]
+        names = [name for name in self.objective.names if name in figures]
+        check_defined(names, figures, self.config.method)
 
     def say(self, message):
         if self._bar is not None:

@@ -1,9 +1,8 @@
 """KerasTuner's oracles, as a search that may be killed anywhere needs them.
 
 Changed of KerasTuner 1.4.8: the base configuration is tried first; state is written whole; a
-trial whose process died is handed out again, whichever process asks; a rung's failures are made
-up for; and a trial's values stay as the oracle drew them (on their way through gRPC they become
-float32, in which KerasTuner then looks for them in vain among a choice's values).
+trial whose process died is handed out again, whichever process asks; and a rung's failures are
+made up for.
 """
 
 import collections
@@ -70,10 +69,8 @@ class LastingOracle:
     @kt.synchronized
     def end_trial(self, trial):
         """Keeps a trial's outcome; one that ended before, by another's hand, is left as it is."""
-        known = self.trials[trial.trial_id]
         if trial.trial_id in self.end_order:
             return
-        trial.hyperparameters = known.hyperparameters
         if trial.trial_id in self._retry_queue:
             self._retry_queue.remove(trial.trial_id)
         super().end_trial(trial)

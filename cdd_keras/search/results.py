@@ -38,6 +38,9 @@ class Results:
         """
         folder = self.plan.folder
         record = records.read(folder, trial)
+        if record is None and reason is None:
+            # A worker's, which a shared folder does not show yet; the next end will find it.
+            return
         if record is None:
             record = Record(trial, FAILED, {}, reason=reason)
             records.write(folder, record)

@@ -28,7 +28,7 @@ FIXED_SECTIONS = ("experiment", "data", "evaluation")
 SEARCHABLE_BESIDES = ("batch_size", "balanced")
 KEYS = ("min", "max", "step", "scale", "values", "when")
 SCALES = ("linear", "log")
-# Enough for any setting, and float32, in which KerasTuner sends values, keeps them.
+# Significant digits of a searched number: enough for any setting, and fit to be read.
 DIGITS = 6
 
 

@@ -21,7 +21,7 @@ from cdd_keras.search import records
 from cdd_keras.search.alarms import DivergedError, Watch
 from cdd_keras.search.cluster import beating
 from cdd_keras.search.memory import forgotten
-from cdd_keras.search.objectives import EDITS, ORACLES
+from cdd_keras.search.objectives import EDITS, ORACLES, check_defined
 from cdd_keras.search.records import COMPLETED, FAILED, Record
 from cdd_keras.training import build_model, evaluation_interval, fit, resume_model
 
@@ -80,7 +80,8 @@ class Experiment(kt.HyperModel):
         start = resume_model(model, folder, lambda message: None)
         interval = evaluation_interval(config)
         if start < min(config.steps, (until or config.steps) * interval):
-            fit(model, self.pair, config, folder, start, until, Watch(config, folder, start))
+            watch = Watch(config, folder, start, self.plan.objective)
+            fit(model, self.pair, config, folder, start, until, watch)
         return self._measure(model, folder)
 
     def _measure(self, model, folder):
@@ -95,13 +96,7 @@ class Experiment(kt.HyperModel):
         if objective.reads_target_labels:
             report = classification_report(model, self._labelled, "validation")[TARGET] or {}
             figures |= {name: report.get(key) for name, key in ORACLES.items()}
-        undefined = [name for name in objective.names if figures[name] is None]
-        if undefined:
-            known = [name for name, value in figures.items() if value is not None]
-            raise UsageError(
-                f"`--objective` {undefined[0]} is undefined for method {model.config.method} on "
-                f"these data. Expected one of {', '.join(known)}."
-            )
+        check_defined(objective.names, figures, model.config.method)
         return {**figures, str(objective): objective.value(figures), "step": pick.step}
 
     def _edit_success(self, model):
@@ -162,8 +157,8 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         """Trains and measures; the outcome, a failure too, is kept in the trial's folder.
 
         Raises:
-            kt.errors.FailedTrialError: the trial failed; the search goes on.
-            kt.errors.FatalError: something that is not the trial's fault.
+            kt.errors.FailedTrialError: the trial failed; the search goes on. Other errors are
+                not the trial's fault.
         """
         done = records.read(self.plan.folder, trial.trial_id)
         if done is None:

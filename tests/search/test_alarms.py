@@ -5,10 +5,13 @@ import math
 import pytest
 import tiny
 
+from cdd_keras.errors import UsageError
 from cdd_keras.runs import RunFolder
+from cdd_keras.search import parse_objective
 from cdd_keras.search.alarms import DivergedError, Watch, alarm
 
 HEALTHY = {
+    "agreement": 0.634,
     "infomax": 0.68,
     "target_entropy": -0.011,
     "translated_source_accuracy": 0.988,
@@ -56,7 +59,7 @@ def test_readings_that_are_no_numbers_do_at_any_time():
 @pytest.fixture
 def watch(tmp_path):
     folder = RunFolder(tmp_path)
-    return Watch(tiny.config(), folder, start=6), folder
+    return Watch(tiny.config(), folder, 6, parse_objective("agreement+kappa")), folder
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
@@ -75,3 +78,10 @@ def test_an_alarm_ends_the_training(watch, capsys):
     with pytest.raises(DivergedError, match=r"collapse: .* at step 20"):
         callback.on_epoch_end(1)
     assert capsys.readouterr().err == ""
+
+
+def test_an_objective_that_is_undefined_ends_the_search_at_the_first_evaluation(watch):
+    callback, folder = watch
+    folder.write_rows([row(1, kappa=None)])
+    with pytest.raises(UsageError, match=r"kappa is undefined for method cdd.*agreement, infomax"):
+        callback.on_epoch_end(0)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from keras_tuner.engine.trial import TrialStatus
+from keras_tuner.engine.trial import Trial, TrialStatus
 
 from cdd_keras.search.oracles import MOST_ATTEMPTS, make_oracle
 
@@ -166,3 +166,17 @@ def test_a_failure_in_a_first_rung_is_made_up_for(make_plan):
     assert epochs == [3] * 7 + [8] * 2
     promoted = trial.hyperparameters.values["tuner/trial_id"]
     assert oracle.trials[promoted].score in (6.0, 5.0)
+
+
+def test_values_survive_the_wire(make_plan):
+    space = {**SHAPES, "ema": {"values": [0.955, 0.99, 0.995]}, **RATES}
+    plan = make_plan(space=space, tuner="bayesian", max_trials=5)
+    oracle = opened(plan)
+    for number in range(5):
+        drawn = oracle.create_trial("a")
+        wired = Trial.from_proto(drawn.to_proto())
+        settled = [plan.space.settle(one.hyperparameters.values) for one in (drawn, wired)]
+        assert settled[0] == settled[1]
+        # From the fourth on the oracle looks up what came back.
+        end(oracle, wired, float(number))
+    assert oracle.create_trial("a").status == TrialStatus.STOPPED

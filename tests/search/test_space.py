@@ -140,7 +140,6 @@ def test_a_setting_out_of_its_case_keeps_the_base():
 @pytest.mark.parametrize(
     ("given", "value", "settled"),
     [
-        # float32, as gRPC brings it.
         ({"generator_rate": RANGE}, 0.001500000013038516, 0.0015),
         ({"generator_rate": RANGE}, 0.009999999776482582, 0.01),
         ({"generator_rate": RANGE}, 0.010000001, 0.01),

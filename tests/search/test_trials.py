@@ -66,8 +66,9 @@ def test_permuted_target_labels_change_no_record(make_plan, pair, tmp_path):
     assert outcomes[0] == outcomes[1]
 
 
-def test_a_rung_goes_on_from_the_one_before_with_its_optimisers(make_plan, pair):
-    plan = make_plan(space={"channels": {"values": [2, 4]}})
+@pytest.mark.parametrize("method", ["source_only", pytest.param("cdd", marks=pytest.mark.slow)])
+def test_a_rung_goes_on_from_the_one_before_with_its_optimisers(method, make_plan, pair):
+    plan = make_plan(space={"channels": {"values": [2, 4]}}, method=method)
     hp = kt.HyperParameters()
     hp.values = {"channels": 4}
     experiment = Experiment(plan, pair)
