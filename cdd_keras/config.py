@@ -84,6 +84,9 @@ class Config:
         choices=("auto", "float32", "mixed_bfloat16", "mixed_float16"),
     )
     strategy: str = _experiment("none", "distribution; only one device so far", choices=("none",))
+    deterministic: bool = _experiment(
+        False, "only kernels that give the same bits every time; may be slower"
+    )
     output: str | None = _experiment(None, "run folder; runs/<attr>-<method>-<time> by default")
 
     sketch_style: str = _data("lines", "how sketches are drawn", choices=("shaded", "lines"))

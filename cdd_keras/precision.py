@@ -1,4 +1,4 @@
-"""Which arithmetic a machine trains best in."""
+"""Which arithmetic a machine trains in: how precise, and whether always the same."""
 
 from pathlib import Path
 
@@ -11,6 +11,16 @@ def use_precision(name: str) -> str:
     policy = best_precision() if name == "auto" else name
     keras.mixed_precision.set_global_policy(policy)
     return policy
+
+
+def use_determinism(on: bool) -> None:
+    """Has TensorFlow take, for the rest of the process, only kernels that repeat themselves.
+
+    With it a run gives the same bits on the same machine with the same number of threads.
+    TensorFlow cannot be told to stop it: off leaves things as they are.
+    """
+    if on:
+        tf.config.experimental.enable_op_determinism()
 
 
 def best_precision() -> str:

@@ -15,7 +15,7 @@ from cdd_keras.methods import reads_target_labels
 from cdd_keras.metrics.selection import select
 from cdd_keras.metrics.summary import build_report
 from cdd_keras.model import CrossDomainModel
-from cdd_keras.precision import use_precision
+from cdd_keras.precision import use_determinism, use_precision
 from cdd_keras.progress import Progress
 from cdd_keras.quality import quality_report
 from cdd_keras.runs import evaluations
@@ -35,15 +35,10 @@ def train(config, pair, folder, say, resume=False):
         What report.json holds.
     """
     folder.write_labels(pair)
-    use_precision(config.precision)
-    # Initial weights are Keras's own draws; what is drawn in training is keyed by seed and step.
-    keras.utils.set_random_seed(config.seed)
-    model = CrossDomainModel(config, pair.attribute.classes)
-    model.compile()
+    model = build_model(config, pair)
     start = 0
     if resume:
-        evaluated = {row["step"] for row in folder.read_rows()}
-        start = checkpoints.resume(model, folder.checkpoints, evaluated, say)
+        start = resume_model(model, folder, say)
         say(f"resumed at step {start}")
     fit(model, pair, config, folder, start)
     report = report_run(model, pair, config, folder, say)
@@ -51,10 +46,40 @@ def train(config, pair, folder, say, resume=False):
     return report
 
 
-def fit(model, pair, config, folder, start):
+def build_model(config, pair):
+    """A compiled `CrossDomainModel` with the initial weights of the configuration's seed."""
+    use_precision(config.precision)
+    use_determinism(config.deterministic)
+    # Initial weights are Keras's own draws; what is drawn in training is keyed by seed and step.
+    keras.utils.set_random_seed(config.seed)
+    model = CrossDomainModel(config, pair.attribute.classes)
+    model.compile()
+    return model
+
+
+def resume_model(model, folder, say):
+    """Restores the newest good checkpoint of a run and gives its step; 0 without any."""
+    evaluated = {row["step"] for row in folder.read_rows()}
+    return checkpoints.resume(model, folder.checkpoints, evaluated, say)
+
+
+def evaluation_interval(config):
+    """Steps between two evaluations."""
+    return max(1, round(config.evaluate_every * config.steps))
+
+
+def fit(model, pair, config, folder, start, until=None, progress=None):
     """Trains a compiled model from a step to the end of its run.
 
     Evaluations and checkpoints are kept in `folder`; rows of it from after `start` are dropped.
+
+    Args:
+        model: as `build_model` gives it, or restored to the step `start`.
+        pair, config, folder: see `train`.
+        start: the step to begin at.
+        until: the number of the evaluation to stop after, counted from the run's beginning;
+            None: its last.
+        progress: the `Progress` that tells how it goes; one of its own by default.
     """
     rows = [row for row in folder.read_rows() if row["step"] <= start]
     batches = training_batches(
@@ -66,13 +91,13 @@ def fit(model, pair, config, folder, start):
         balanced=config.balanced,
         with_target_labels=reads_target_labels(config.method),
     )
-    progress = Progress(config.steps, start, 2 * config.batch_size)
+    progress = progress or Progress(config.steps, start, 2 * config.batch_size)
     # Keras's epochs are the times between two evaluations here.
-    interval = max(1, round(config.evaluate_every * config.steps))
+    interval = evaluation_interval(config)
     try:
         model.fit(
             batches,
-            epochs=math.ceil(config.steps / interval),
+            epochs=until or math.ceil(config.steps / interval),
             initial_epoch=math.ceil(start / interval),
             steps_per_epoch=interval,
             callbacks=[

@@ -1,11 +1,36 @@
 """What a trained model is for: reading the attribute, translating, drawing."""
 
+import functools
+
 import tensorflow as tf
 
 from cdd_keras.belief import Belief
 from cdd_keras.domains import DOMAINS, NO_VALUE, SOURCE, TARGET
 from cdd_keras.layers.random import Draws
 from cdd_keras.readings import class_logits
+
+
+def for_any_batch(method):
+    """`tf.function` of a method of (tensor, domain, *tensors), one graph for all batch sizes.
+
+    With graphs of fixed sizes, or of one until another comes (`reduce_retracing`), the last bits
+    of a reading would depend on what else had been read before.
+    """
+
+    @functools.wraps(method)
+    def call(self, tensor, domain, *others):
+        tensors = [tf.convert_to_tensor(one) for one in (tensor, *others)]
+        specs = tuple(tf.TensorSpec([None, *one.shape[1:]], one.dtype) for one in tensors)
+        # Held by the model, and past Keras's tracking of attributes, so that it dies with it.
+        graphs = vars(self).setdefault("_graphs", {})
+        key = (method.__name__, domain, specs)
+        if key not in graphs:
+            graphs[key] = tf.function(
+                lambda first, *rest: method(self, first, domain, *rest), input_signature=specs
+            )
+        return graphs[key](*tensors)
+
+    return call
 
 
 class Abilities:
@@ -27,7 +52,7 @@ class Abilities:
 class TrainedUse(Abilities):
     """Mixin of a model with `averaged` networks, a `belief`, a `prior`, a `config` and so on."""
 
-    @tf.function(reduce_retracing=True)
+    @for_any_batch
     def branches(self, images, domain):
         """Each branch's reading of the attribute.
 
@@ -43,7 +68,7 @@ class TrainedUse(Abilities):
             name: tf.nn.log_softmax(logits) for name, logits in self._read(images, domain).items()
         }
 
-    @tf.function(reduce_retracing=True)
+    @for_any_batch
     def classify(self, images, domain):
         """Log-probabilities of the attribute by all branches, float32 (batch, classes)."""
         readings = self._read(images, domain)
@@ -65,12 +90,12 @@ class TrainedUse(Abilities):
             return logits
         return 0.5 * (logits + class_logits(self.averaged, images[:, :, ::-1], domain))
 
-    @tf.function(reduce_retracing=True)
+    @for_any_batch
     def encode(self, images, domain):
         """Mean code of each image: float32 (batch, size, size, 3) -> (batch, *code)."""
         return self.averaged["encoder"](images, domain=domain)[0]
 
-    @tf.function(reduce_retracing=True)
+    @for_any_batch
     def decode(self, codes, domain, values):
         """Images of codes: values int32 (batch,), -1 for the base without an attribute.
 

@@ -21,6 +21,8 @@ SMALL = [
 ]
 # The data are read whatever is trained on them; one page trains the default method.
 CHEAP = ["--method", "source_only"]
+# A search goes through its trials whatever is trained in them.
+SEARCH = ["--steps-per-trial", "4", *SMALL, *CHEAP, "--objective", "infomax", "--max-trials", "2"]
 # README's two commands do their own set-up; what they run is what the other pages run.
 RUN = ("python -m cdd_keras.", "python -m serving.", "curl ", "sed ")
 PATTERN = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -50,8 +52,10 @@ def run_cdd(line):
         arguments += SMALL
         if "runs/first" not in arguments:
             arguments += CHEAP
-    if module == "cdd_keras.reproduce":
+    elif module == "cdd_keras.reproduce":
         arguments += SMALL
+    elif module == "cdd_keras.tune":
+        arguments += SEARCH
     # The run that most pages begin with is trained once, and exported once.
     if line.endswith(" --output runs/first") and Path("runs/first").exists():
         return 0

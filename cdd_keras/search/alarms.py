@@ -1,0 +1,80 @@
+"""When a trial has gone wrong: its loss is no number, labels leak, or its readings collapse."""
+
+import math
+
+from cdd_keras.progress import Progress
+from cdd_keras.search.objectives import check_defined
+
+# Before that part of a run, readings may be anything.
+WATCHED_FROM = 0.5
+# A leak: translations are read as asked, and real images of that domain as by chance.
+LEAK_TRANSLATED, LEAK_KAPPA = 0.95, 0.1
+# A collapse: every image is read alike, with certainty. In nats.
+COLLAPSE_INFORMATION, COLLAPSE_ENTROPY = 0.01, 0.1
+
+
+class DivergedError(Exception):
+    """A training that leads nowhere; the message is the reason."""
+
+
+class Watch(Progress):
+    """Ends a training with `DivergedError` when it has gone wrong; shows a bar on a terminal.
+
+    A pipe gets no line of it: the search has its own.
+
+    Args:
+        config, folder: of the run.
+        start: the step it starts at.
+        objective: what the trial is for; refused at the first evaluation if the method lacks it.
+    """
+
+    def __init__(self, config, folder, start, objective):
+        super().__init__(config.steps, start, 2 * config.batch_size)
+        self.config = config
+        self.folder = folder
+        self.objective = objective
+        self._step = start
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._step += 1
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            raise DivergedError(f"diverged: the loss is {loss} at step {self._step}")
+        if self._bar is not None:
+            super().on_train_batch_end(batch, logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        # `KeepRun` comes before: the row of this evaluation is there.
+        row = self.folder.read_rows()[-1]
+        if reason := alarm(row, self.config.steps):
+            raise DivergedError(f"{reason}, at step {row['step']}")
+        figures = row["label_free"]
+        names = [name for name in self.objective.names if name in figures]
+        check_defined(names, figures, self.config.method)
+
+    def say(self, message):
+        if self._bar is not None:
+            super().say(message)
+
+
+def alarm(row: dict, steps: int) -> str | None:
+    """What is wrong with an evaluation, or None; reads no target label.
+
+    Args:
+        row: one of metrics.jsonl.
+        steps: the length of the run.
+    """
+    seen = row["label_free"]
+    if seen["infomax"] is None:
+        return "diverged: the readings of target images are not numbers"
+    if row["step"] < WATCHED_FROM * steps:
+        return None
+    if seen["infomax"] < COLLAPSE_INFORMATION and -seen["target_entropy"] < COLLAPSE_ENTROPY:
+        return "collapse: every target image is read alike"
+    translated, kappa = seen["translated_source_accuracy"], seen["kappa"]
+    if None not in (translated, kappa) and translated >= LEAK_TRANSLATED and kappa <= LEAK_KAPPA:
+        return (
+            f"leak alarm: source images translated to the target are read with {translated:.2f} "
+            f"accuracy, and the two readings of real target images agree by chance ({kappa:.2f})"
+        )
+    return None

@@ -1,0 +1,142 @@
+"""A search on several processes or machines: a chief that chooses, workers that train.
+
+The transport is KerasTuner's own, an `OracleServicer` on the chief and an `OracleClient` in each
+worker. A worker asks after its trial every few seconds; that is its sign of life. One that gives
+none is taken for dead, and its trial goes to the next that asks.
+
+Raw, unauthenticated gRPC: for a network of one's own.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from concurrent import futures
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+import grpc
+
+from cdd_keras.errors import CddError, UsageError
+
+ALONE, CHIEF, WORKER = "alone", "chief", "worker"
+BEAT_SECONDS = 2.0
+IP, PORT, ID = "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A process's part in a search: ALONE, or CHIEF or WORKER with the chief's address."""
+
+    role: str = ALONE
+    host: str = ""
+    port: int = 0
+    name: str = "alone"
+
+    def enter(self) -> None:
+        """Tells KerasTuner, which reads it from the environment."""
+        if self.role != ALONE:
+            os.environ.update({IP: self.host, PORT: str(self.port), ID: self.name})
+
+
+def find_place(chief: str | None, worker: str | None, environment: Mapping[str, str]) -> Place:
+    """The part that flags, or else KerasTuner's environment variables, give a process.
+
+    Args:
+        chief: HOST:PORT to listen on, or None.
+        worker: HOST:PORT of the chief, or None.
+        environment: of the process.
+
+    Raises:
+        UsageError: both parts are given, or an address is not one, or a variable is missing.
+    """
+    if chief and worker:
+        raise UsageError("--chief and --worker exclude each other. Give one of them.")
+    if chief:
+        return Place(CHIEF, *_address(chief, "--chief"), "chief")
+    name = environment.get(ID)
+    if worker:
+        return Place(WORKER, *_address(worker, "--worker"), _worker_name(name))
+    if IP not in environment:
+        return Place()
+    for variable in (PORT, ID):
+        if not environment.get(variable):
+            raise UsageError(f"{IP} is set and {variable} is not. Set both, or neither.")
+    host, port = _address(f"{environment[IP]}:{environment[PORT]}", f"{IP}:{PORT}")
+    return Place(CHIEF, host, port, "chief") if "chief" in name else Place(WORKER, host, port, name)
+
+
+def _address(text: str, label: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise UsageError(f"`{label}` is no address: {text!r}. Expected HOST:PORT.")
+    return host, int(port)
+
+
+def _worker_name(given: str | None) -> str:
+    name = given or f"worker-{os.uname().nodename}-{os.getpid()}"
+    # KerasTuner takes whoever has this in its name for the chief.
+    return name.replace("chief", "worker")
+
+
+def beating(oracle, place: Place):
+    """trial name -> context manager under which a worker's signs of life are sent."""
+
+    @contextmanager
+    def beat(trial: str):
+        done = threading.Event()
+
+        def send():
+            while not done.wait(BEAT_SECONDS):
+                try:
+                    oracle.get_trial(trial)
+                except grpc.RpcError:
+                    # The chief is away, perhaps to come back; the trial goes on meanwhile.
+                    continue
+
+        thread = threading.Thread(target=send, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+
+    return beat if place.role == WORKER else lambda trial: nullcontext()
+
+
+def serve(oracle, place: Place, say) -> None:
+    """Answers workers until all trials have ended and they have been told so.
+
+    Args:
+        oracle: a `LastingOracle` whose `lease` is set.
+        place: the chief's.
+        say: called with a line for the person watching.
+
+    Raises:
+        CddError: the address cannot be listened on.
+    """
+    from keras_tuner.src import protos
+    from keras_tuner.src.distribute.oracle_chief import OracleServicer
+
+    # Not KerasTuner's start_server: it waits for ever for a worker that has died.
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
+    protos.get_service_grpc().add_OracleServicer_to_server(OracleServicer(oracle), server)
+    address = f"{place.host}:{place.port}"
+    try:
+        bound = server.add_insecure_port(address)
+    except RuntimeError:
+        bound = 0
+    if not bound:
+        raise CddError(f"cannot listen on {address}: it is taken, or not an address of this host.")
+    server.start()
+    say(f"chief: waiting for workers on {address}")
+    try:
+        while not oracle.finished:
+            time.sleep(0.2)
+            for tuner_id, trial in oracle.reclaim():
+                say(f"{tuner_id} gave no sign of life: trial {trial} goes to another worker")
+        until = time.monotonic() + oracle.lease
+        while oracle.tuner_ids and time.monotonic() < until:
+            time.sleep(0.2)
+    finally:
+        server.stop(grace=1).wait()

@@ -1,0 +1,225 @@
+"""KerasTuner's oracles, as a search that may be killed anywhere needs them.
+
+Changed of KerasTuner 1.4.8: the base configuration is tried first; state is written whole; a
+trial whose process died is handed out again, whichever process asks; and a rung's failures are
+made up for.
+"""
+
+import collections
+import json
+import time
+import warnings
+from pathlib import Path
+
+import keras_tuner as kt
+from keras_tuner.engine import hyperparameters as parameters
+from keras_tuner.engine.trial import TrialStatus
+from keras_tuner.src.engine.conditions import Parent
+from sklearn.exceptions import ConvergenceWarning
+
+from cdd_keras.files import write_text
+
+# A trial whose process dies this often is at fault itself: too big for the memory, say.
+MOST_ATTEMPTS = 3
+
+
+class LastingOracle:
+    """Mixin of a KerasTuner oracle.
+
+    Attributes:
+        first_values: of the first trial; None: drawn like the others.
+        on_end: called with a trial's name and, where it failed here, a reason.
+        lease: seconds without a sign of life after which a trial's process is taken for dead;
+            None where there is one process only.
+    """
+
+    first_values: dict | None = None
+    on_end = staticmethod(lambda trial, reason: None)
+    lease: float | None = None
+    # Whether a tuner was told that there is nothing more to do.
+    finished = False
+
+    def __init__(self, **settings):
+        super().__init__(max_consecutive_failed_trials=-1, **settings)
+        self.verbose = 0
+        self.attempts = collections.Counter()
+        self._seen: dict[str, float] = {}
+
+    @kt.synchronized
+    def create_trial(self, tuner_id):
+        """The trial a tuner is to run; IDLE while another's may yet have to be taken over."""
+        while True:
+            trial = super().create_trial(tuner_id)
+            if trial.status == TrialStatus.STOPPED:
+                if self.ongoing_trials:
+                    self.tuner_ids.add(tuner_id)
+                    trial.status = TrialStatus.IDLE
+                self.finished = trial.status == TrialStatus.STOPPED
+            if trial.status != TrialStatus.RUNNING:
+                return trial
+            if self.attempts[trial.trial_id] < MOST_ATTEMPTS:
+                self.attempts[trial.trial_id] += 1
+                self._seen[trial.trial_id] = time.monotonic()
+                self.save()
+                return trial
+            trial.status = TrialStatus.FAILED
+            trial.message = f"its process ended {MOST_ATTEMPTS} times while it ran"
+            self.end_trial(trial)
+
+    @kt.synchronized
+    def end_trial(self, trial):
+        """Keeps a trial's outcome; one that ended before, by another's hand, is left as it is."""
+        if trial.trial_id in self.end_order:
+            return
+        if trial.trial_id in self._retry_queue:
+            self._retry_queue.remove(trial.trial_id)
+        super().end_trial(trial)
+        # KerasTuner saved it as still running.
+        self.save()
+        self.on_end(trial.trial_id, trial.message)
+
+    def get_trial(self, trial_id):
+        """The trial; asking for it is its process's sign of life."""
+        self._seen[trial_id] = time.monotonic()
+        return super().get_trial(trial_id)
+
+    @kt.synchronized
+    def reclaim(self):
+        """Takes back trials whose process gave no sign of life for `lease` seconds.
+
+        Returns:
+            (tuner, trial) names of those.
+        """
+        now, taken = time.monotonic(), []
+        for tuner_id, trial in list(self.ongoing_trials.items()):
+            if now - self._seen.setdefault(trial.trial_id, now) > self.lease:
+                del self.ongoing_trials[tuner_id]
+                self.tuner_ids.discard(tuner_id)
+                self._retry_queue.append(trial.trial_id)
+                taken.append((tuner_id, trial.trial_id))
+        if taken:
+            self.save()
+        return taken
+
+    def reload(self):
+        """Goes on from what `save` wrote; trials that ran then stay their tuners'.
+
+        KerasTuner would queue them; but a worker outlives its chief, and goes on.
+        """
+        super().reload()
+        state = json.loads(Path(self._get_oracle_fname()).read_text(encoding="utf-8"))
+        ended = set(self.end_order)
+        self.ongoing_trials = {
+            tuner_id: self.trials[trial_id]
+            for tuner_id, trial_id in state["ongoing_trials"].items()
+            if trial_id not in ended
+        }
+        running = {trial.trial_id for trial in self.ongoing_trials.values()}
+        # All others, also those that a kill kept from the oracle's own file.
+        self._retry_queue = [name for name in self.trials if name not in ended | running]
+
+    def get_state(self):
+        return {**super().get_state(), "attempts": dict(self.attempts)}
+
+    def set_state(self, state):
+        super().set_state(state)
+        self.attempts = collections.Counter(state["attempts"])
+
+    def save(self):
+        # KerasTuner writes in place: a kill in between would lose the search.
+        write_text(self._get_oracle_fname(), json.dumps(self.get_state()))
+
+    def _save_trial(self, trial):
+        path = f"{self._get_trial_dir(trial.trial_id)}/trial.json"
+        write_text(path, json.dumps(trial.get_state()))
+
+    def _random_values(self):
+        if self.first_values is not None and not self.trials:
+            return dict(self.first_values)
+        return super()._random_values()
+
+
+class RandomOracle(LastingOracle, kt.oracles.RandomSearchOracle):
+    """Values drawn independently."""
+
+
+class BayesianOracle(LastingOracle, kt.oracles.BayesianOptimizationOracle):
+    """Values where a Gaussian process on the trials so far expects, or does not know, most."""
+
+    def populate_space(self, trial_id):
+        # A length scale at its bound says that the trials look like noise; KerasTuner fixes the
+        # bounds, and the next trial is then a guess.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return super().populate_space(trial_id)
+
+
+class HyperbandOracle(LastingOracle, kt.oracles.HyperbandOracle):
+    """Many short trials, the best of which go on (Li et al. 2018)."""
+
+    def populate_space(self, trial_id):
+        """As KerasTuner's; a failed trial of a first rung makes room for another.
+
+        Where it did not, two failures could leave a bracket without the trials that it waits
+        for, and nobody promoted.
+        """
+        for bracket in self._brackets:
+            bracket["rounds"][0] = [
+                one
+                for one in bracket["rounds"][0]
+                if self.trials[one["id"]].status != TrialStatus.FAILED
+            ]
+        return super().populate_space(trial_id)
+
+
+def make_oracle(plan, evaluations: int) -> LastingOracle:
+    """The oracle of a search.
+
+    Args:
+        plan: the `Plan`.
+        evaluations: how many a whole run has; Hyperband's rungs are counted in them.
+    """
+    settings = {
+        "objective": kt.Objective(str(plan.objective), "max"),
+        "hyperparameters": hyperparameters(plan.space, plan.config),
+        # KerasTuner takes 0 for "any".
+        "seed": plan.config.seed + 1,
+    }
+    if plan.tuner == "hyperband":
+        # As often over as there are trials for.
+        settings |= {"max_epochs": evaluations, "hyperband_iterations": plan.max_trials}
+        oracle = HyperbandOracle(**settings)
+        oracle.max_trials = plan.max_trials
+    elif plan.tuner == "bayesian":
+        # KerasTuner's own number, 3 a dimension, would leave short searches all random.
+        random_trials = max(3, min(plan.max_trials // 3, 3 * len(plan.space.dimensions)))
+        settings |= {"max_trials": plan.max_trials, "num_initial_points": random_trials}
+        oracle = BayesianOracle(**settings)
+    else:
+        oracle = RandomOracle(max_trials=plan.max_trials, **settings)
+    base = plan.space.values_of(plan.config)
+    oracle.first_values = None if base is None else plan.space.keyed(base)
+    return oracle
+
+
+def hyperparameters(space, config) -> kt.HyperParameters:
+    """A space in KerasTuner's terms, each default the configuration's value where it can be."""
+    hp = kt.HyperParameters()
+    # Not by conditional scopes: they nest, and a dimension may depend on two independent ones.
+    hp.merge([_parameter(one, getattr(config, one.name)) for one in space.dimensions])
+    return hp
+
+
+def _parameter(one, default):
+    settings = {
+        "name": one.key,
+        "default": default if one.holds(default) else None,
+        "conditions": [Parent(name, list(values)) for name, values in one.when],
+    }
+    if one.kind is bool and len(one.values) == 2:
+        return parameters.Boolean(**{**settings, "default": bool(settings["default"])})
+    if one.values is not None:
+        return parameters.Choice(values=list(one.values), **settings)
+    make = parameters.Int if one.kind is int else parameters.Float
+    ends = {"min_value": one.low, "max_value": one.high}
+    return make(**ends, step=one.step, sampling=one.scale, **settings)

@@ -1,0 +1,162 @@
+"""What a search leaves: results.csv, best.yaml, TensorBoard's HParams, a picture, a ranking."""
+
+import csv
+import io
+import time
+
+import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
+
+from cdd_keras.files import write_json, write_text
+from cdd_keras.search import records
+from cdd_keras.search.importance import rank
+from cdd_keras.search.picture import draw
+from cdd_keras.search.records import COMPLETED, FAILED, Record
+
+
+class Results:
+    """Keeps the results up to date as trials end, and tells of each.
+
+    Args:
+        plan: the `Plan`.
+        say: called with lines for the person watching.
+        workers: gives the number of processes that train.
+    """
+
+    def __init__(self, plan, say, workers=lambda: 1):
+        self.plan = plan
+        self.say = say
+        self.workers = workers
+        self._headed = False
+
+    def trial_ended(self, trial, reason=None):
+        """Brings everything but picture and ranking up to date.
+
+        Args:
+            trial: the name of the trial.
+            reason: why it failed, where its own process could not say so.
+        """
+        folder = self.plan.folder
+        record = records.read(folder, trial)
+        if record is None and reason is None:
+            # A worker's, which a shared folder does not show yet; the next end will find it.
+            return
+        if record is None:
+            record = Record(trial, FAILED, {}, reason=reason)
+            records.write(folder, record)
+        known = records.read_all(folder)
+        self.write(known)
+        write_hparams(self.plan, record)
+        self._tell(record, known)
+
+    def write(self, known):
+        """Writes results.csv and best.yaml."""
+        write_text(self.plan.folder.results, as_csv(self.plan, known))
+        if best := records.best(known):
+            write_text(self.plan.folder.best, best_yaml(self.plan, best))
+
+    def finish(self):
+        """Draws the picture, ranks the settings, and gives the records."""
+        known = records.read_all(self.plan.folder)
+        self.write(known)
+        if any(one.state == COMPLETED for one in known):
+            draw(self.plan, known)
+        write_json(self.plan.folder.importance, rank(self.plan.space, known))
+        return known
+
+    def _tell(self, record, known):
+        if not self._headed:
+            self.say(_row("trial", "objective", "best", "by", "seconds", "left", "settings"))
+            self._headed = True
+        best = records.best(known)
+        settings = " ".join(f"{name}={_short(value)}" for name, value in record.values.items())
+        self.say(
+            _row(
+                record.trial,
+                _short(record.objective) if record.state == COMPLETED else record.state,
+                _short(best.objective) if best else "-",
+                best.trial if best else "-",
+                f"{record.seconds:.0f}",
+                _duration(self._left(known)),
+                record.reason or settings,
+            )
+        )
+
+    def _left(self, known):
+        mean = sum(one.seconds for one in known) / len(known)
+        return (self.plan.max_trials - len(known)) * mean / max(1, self.workers())
+
+
+def _row(trial, objective, best, by, seconds, left, settings):
+    return f"{trial:>6} {objective:>10} {best:>10} {by:>6} {seconds:>8} {left:>8}  {settings}"
+
+
+def _short(value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _duration(seconds) -> str:
+    return time.strftime("%H:%M:%S", time.gmtime(seconds))
+
+
+def as_csv(plan, known) -> str:
+    """A row a trial: state, objective, values, label-free figures, reason."""
+    figures = sorted({name for one in known for name in one.figures} - {str(plan.objective)})
+    names = [*plan.space.names]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    heading = ["trial", "state", str(plan.objective), "steps", "pick", "seconds", "seed"]
+    writer.writerow([*heading, *names, *figures, "reason"])
+    for one in known:
+        row = [one.trial, one.state, one.objective, one.steps, one.pick, f"{one.seconds:.1f}"]
+        row += [plan.config.seed, *(one.values.get(name) for name in names)]
+        writer.writerow([*row, *(one.figures.get(name) for name in figures), one.reason])
+    return out.getvalue()
+
+
+def best_yaml(plan, best) -> str:
+    """The winner's whole configuration, as `train --config` takes it."""
+    lines = [
+        f"# Trial {best.trial} of the search in {plan.folder.path}: {plan.objective} "
+        f"{best.objective!r} at step {best.pick}.",
+    ]
+    if plan.objective.reads_target_labels:
+        lines.append("# CHOSEN BY TARGET LABELS: not a fair choice.")
+    config = plan.config.replace(**best.values, output=None)
+    return "\n".join([*lines, config.to_yaml()])
+
+
+def write_hparams(plan, record):
+    """One trial for TensorBoard's HParams page."""
+    writer = tf.summary.create_file_writer(str(plan.folder.tensorboard / record.trial))
+    with writer.as_default():
+        hparams.hparams(dict(record.values), trial_id=record.trial)
+        if record.state == COMPLETED:
+            for name, value in {str(plan.objective): record.objective, **record.figures}.items():
+                if value is not None:
+                    tf.summary.scalar(name, value, step=record.steps)
+    writer.close()
+
+
+def table(plan, known) -> str:
+    """The trials as text, the best first, then how much each setting seemed to matter."""
+    ended = sorted(known, key=lambda one: (one.state == FAILED, -(one.objective or 0.0)))
+    names = plan.space.names
+    headings = ["trial", str(plan.objective), "steps", "seconds", *names]
+    rows = [[*_cells(one), *(_short(one.values.get(name, "-")) for name in names)] for one in ended]
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    reasons = ["", *(one.reason or "" for one in ended)]
+    lines = [
+        "  ".join([*map(str.rjust, cells, widths), reason]).rstrip()
+        for cells, reason in zip([headings, *rows], reasons, strict=True)
+    ]
+    ranking = rank(plan.space, known)
+    if ranking["ranking"]:
+        lines += ["", f"importance (out-of-bag R2 {ranking['out_of_bag_r2']:.2f}):"]
+        lines += [f"  {one['setting']:<26}{one['importance']:.3f}" for one in ranking["ranking"]]
+    return "\n".join(lines)
+
+
+def _cells(record) -> list[str]:
+    objective = _short(record.objective) if record.state == COMPLETED else record.state
+    return [record.trial, objective, str(record.steps), f"{record.seconds:.0f}"]

@@ -1,0 +1,74 @@
+"""A search from its plan to its results."""
+
+import contextlib
+import logging
+import math
+import os
+
+import tensorflow as tf
+
+from cdd_keras.errors import CddError
+from cdd_keras.search import records
+from cdd_keras.search.cluster import CHIEF, WORKER, serve
+from cdd_keras.search.oracles import make_oracle
+from cdd_keras.search.results import Results, table
+from cdd_keras.search.trials import Experiment, TrialTuner
+from cdd_keras.training import evaluation_interval
+
+
+def search(plan, place, pair, say, lease: float) -> str | None:
+    """Runs a search, or this process's part of it.
+
+    Args:
+        plan: the `Plan`, its folder prepared.
+        place: the process's `Place`, entered.
+        pair: the `DomainPair`; a chief needs none.
+        say: called with lines for the person watching.
+        lease: seconds without a sign of life after which a chief gives up a worker.
+
+    Returns:
+        The results as text; None for a worker, which has none of its own.
+
+    Raises:
+        CddError: no trial trained to its end.
+    """
+    oracle = make_oracle(plan, math.ceil(plan.config.steps / evaluation_interval(plan.config)))
+    if oracle.first_values is None and place.role != WORKER:
+        say("the base configuration lies outside the space, so it is not among the trials")
+    with _silence():
+        results = Results(plan, say, lambda: len(oracle.tuner_ids))
+        oracle.on_end = results.trial_ended
+        experiment = Experiment(plan, pair) if pair else None
+        tuner = TrialTuner(oracle, plan, experiment, place)
+        if place.role == WORKER:
+            tuner.search()
+            return None
+        oracle.save()
+        tuner.save()
+        if place.role == CHIEF:
+            oracle.lease = lease
+            serve(oracle, place, say)
+        else:
+            tuner.search()
+    known = results.finish()
+    if records.best(known) is None:
+        reasons = "; ".join(dict.fromkeys(one.reason for one in known if one.reason))
+        raise CddError(f"no trial trained to its end, so there is no best one. {reasons}".rstrip())
+    return table(plan, known)
+
+
+@contextlib.contextmanager
+def _silence():
+    """Holds back what libraries say and our table says better, or what is no news here.
+
+    KerasTuner prints its own table on stdout and, left over, conditions' values; TensorFlow warns
+    that a function is traced again and again, as it is for each trial's model.
+    """
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,236 @@
+"""A trial: a training of the base configuration with other values, by the existing code."""
+
+import dataclasses
+import os
+import shutil
+import time
+
+import keras_tuner as kt
+import tensorflow as tf
+
+from cdd_keras import checkpoints
+from cdd_keras.data.sets import DomainPair
+from cdd_keras.domains import TARGET
+from cdd_keras.errors import UsageError
+from cdd_keras.evaluation import classification_report, generation_report
+from cdd_keras.files import write_json
+from cdd_keras.judges import INDEX, Judges, load_judges, save_judges, train_judge
+from cdd_keras.metrics.selection import pick_label_free
+from cdd_keras.runs import evaluations, prepare_run
+from cdd_keras.search import records
+from cdd_keras.search.alarms import DivergedError, Watch
+from cdd_keras.search.cluster import beating
+from cdd_keras.search.memory import forgotten
+from cdd_keras.search.objectives import EDITS, ORACLES, check_defined
+from cdd_keras.search.records import COMPLETED, FAILED, Record
+from cdd_keras.training import build_model, evaluation_interval, fit, resume_model
+
+
+def without_target_labels(pair):
+    """The same pair with every label of the target taken away: what a trial may see."""
+    sets = {
+        (split, domain): dataclasses.replace(one, labels=None) if domain == TARGET else one
+        for (split, domain), one in pair.sets.items()
+    }
+    return DomainPair(pair.attribute, pair.names, sets)
+
+
+class Experiment(kt.HyperModel):
+    """The base configuration with a trial's values: built, trained and measured.
+
+    Args:
+        plan: the `Plan`.
+        pair: the `DomainPair`; its target labels are read by an oracle's objective alone.
+    """
+
+    def __init__(self, plan, pair):
+        super().__init__()
+        self.plan = plan
+        self.pair = without_target_labels(pair)
+        self._labelled = pair if plan.objective.reads_target_labels else None
+        self._judges = None
+
+    def config(self, hp):
+        """The configuration that KerasTuner's values stand for; raises UsageError if unfit."""
+        return self.plan.config.replace(**self.plan.space.settle(hp.values))
+
+    def build(self, hp):
+        """A compiled model with its initial weights."""
+        return build_model(self.config(hp), self.pair)
+
+    def fit(self, hp, model, folder, until=None):
+        """Trains on in a prepared run folder, from its newest checkpoint if it has one.
+
+        Args:
+            hp: KerasTuner's values.
+            model: what `build` gave for them.
+            folder: the `RunFolder`.
+            until: see `training.fit`.
+
+        Returns:
+            {figure: value} at the run's label-free pick, the objective under its own name, and
+            "step", the pick's.
+
+        Raises:
+            DivergedError: the training has gone wrong.
+            UsageError: the method does not have the objective.
+        """
+        config = model.config
+        folder.write_labels(self.pair)
+        start = resume_model(model, folder, lambda message: None)
+        interval = evaluation_interval(config)
+        if start < min(config.steps, (until or config.steps) * interval):
+            watch = Watch(config, folder, start, self.plan.objective)
+            fit(model, self.pair, config, folder, start, until, watch)
+        return self._measure(model, folder)
+
+    def _measure(self, model, folder):
+        rows = evaluations(folder.read_rows())
+        pick, _ = pick_label_free(rows, model.config.criterion)
+        figures = dict(pick.label_free)
+        objective = self.plan.objective
+        if EDITS in objective.names or objective.reads_target_labels:
+            checkpoints.load(model, folder.checkpoints, pick.step)
+        if EDITS in objective.names:
+            figures[EDITS] = self._edit_success(model)
+        if objective.reads_target_labels:
+            report = classification_report(model, self._labelled, "validation")[TARGET] or {}
+            figures |= {name: report.get(key) for name, key in ORACLES.items()}
+        check_defined(objective.names, figures, model.config.method)
+        return {**figures, str(objective): objective.value(figures), "step": pick.step}
+
+    def _edit_success(self, model):
+        """Share of edits in the source that its judge reads as asked; both routes' mean."""
+        if self._judges is None:
+            self._judges = self._source_judge()
+        report = generation_report(model, self.pair, self._judges, "validation")
+        return report["edit_success"]["source"]
+
+    def _source_judge(self):
+        """The search's judge, trained on labelled source images alone, once."""
+        folder = self.plan.folder.judge
+        if (folder / INDEX).is_file():
+            return load_judges(folder)
+        config, source = self.plan.config, self.pair.get("train", "source")
+        judge = train_judge(
+            source.images, source.labels, self.pair.attribute.classes, 3 * config.seed, config.flip
+        )
+        judges = Judges({"source": judge})
+        save_judges(judges, folder)
+        return judges
+
+
+class TrialTuner(kt.engine.base_tuner.BaseTuner):
+    """Runs the trials that an oracle asks for, each in a run folder of its own.
+
+    Args:
+        oracle: one of `oracles`, with the whole space.
+        plan: the `Plan`.
+        experiment: the `Experiment`, or None for a chief, which trains nothing.
+        place: the process's `Place` in the search.
+    """
+
+    def __init__(self, oracle, plan, experiment, place):
+        self.plan = plan
+        folder = self.plan.folder.oracle
+        super().__init__(oracle, experiment, directory=str(folder.parent), project_name=folder.name)
+        # By now KerasTuner has put a client of the chief in a worker's oracle's place.
+        self._beating = beating(self.oracle, place)
+
+    def _populate_initial_space(self):
+        """KerasTuner's hook: nothing to find out, the oracle was made with the space."""
+
+    def _get_tuner_fname(self):
+        """One name for all: a search begun alone may go on with a chief, and the reverse."""
+        return str(self.plan.folder.oracle / "tuner.json")
+
+    def save(self):
+        """The oracle saves itself, and the tuner has no state; KerasTuner wants a file of it."""
+        write_json(self._get_tuner_fname(), self.get_state())
+
+    def pre_create_trial(self):
+        """A worker's request that is answered "not now" would be sent again at once."""
+        if self._is_worker():
+            time.sleep(0.2)
+
+    def run_trial(self, trial):
+        """Trains and measures; the outcome, a failure too, is kept in the trial's folder.
+
+        Raises:
+            kt.errors.FailedTrialError: the trial failed; the search goes on. Other errors are
+                not the trial's fault.
+        """
+        done = records.read(self.plan.folder, trial.trial_id)
+        if done is None:
+            began = time.monotonic()
+            with self._beating(trial.trial_id), forgotten():
+                done = self._attempt(trial)
+            done = dataclasses.replace(done, seconds=time.monotonic() - began)
+            records.write(self.plan.folder, done)
+        if done.state == FAILED:
+            raise kt.errors.FailedTrialError(done.reason)
+        return {str(self.plan.objective): done.objective}
+
+    def _attempt(self, trial):
+        """The record of a trial's training."""
+        values = self.plan.space.settle(trial.hyperparameters.values)
+        try:
+            return self._train(trial, values)
+        except DivergedError as error:
+            reason = str(error)
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            first = next(iter(str(error).splitlines()), "")
+            reason = f"out of memory: {first}".removesuffix(": ")
+        return Record(trial.trial_id, FAILED, values, reason=reason)
+
+    def _train(self, trial, values):
+        hp = trial.hyperparameters
+        until = hp.values.get("tuner/epochs")
+        folder = self.plan.folder.trial(trial.trial_id)
+        try:
+            config = self.hypermodel.config(hp)
+        except UsageError as error:
+            # Settings that exclude each other; only the search put them together.
+            return Record(trial.trial_id, FAILED, values, reason=str(error))
+        if earlier := hp.values.get("tuner/trial_id"):
+            promote(self.plan.folder.trial(earlier), folder)
+        folder = prepare_run(config.replace(output=str(folder.path)), resume=True, overwrite=False)
+        model = self.hypermodel.build(hp)
+        figures = self.hypermodel.fit(hp, model, folder, until)
+        # Not the model's step: it may have the pick's weights by now.
+        steps = folder.read_rows()[-1]["step"]
+        return Record(
+            trial.trial_id,
+            COMPLETED,
+            values,
+            figures[str(self.plan.objective)],
+            pick=figures.pop("step"),
+            figures=figures,
+            steps=steps,
+            whole=steps >= config.steps,
+        )
+
+    def _try_run_and_update_trial(self, trial):
+        """KerasTuner's, but an error that is not the trial's fault ends the search."""
+        try:
+            self.oracle.update_trial(trial.trial_id, self.run_trial(trial))
+            trial.status = kt.engine.trial.TrialStatus.COMPLETED
+        except kt.errors.FailedTrialError as error:
+            trial.status = kt.engine.trial.TrialStatus.FAILED
+            trial.message = str(error)
+
+
+def promote(earlier, folder):
+    """Makes a trial's folder from that of the rung before: rows, and checkpoints with optimisers.
+
+    Whole or not at all: what is copied gets its name last.
+    """
+    if folder.path.exists():
+        return
+    aside = folder.path.with_name(f".{folder.path.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    shutil.copytree(earlier.checkpoints, aside / earlier.checkpoints.name)
+    for file in (earlier.config, earlier.metrics):
+        shutil.copy2(file, aside / file.name)
+    os.replace(aside, folder.path)

@@ -1,0 +1,87 @@
+"""Alarms: what goes wrong is told, and what is merely young or rare is not."""
+
+import math
+
+import pytest
+import tiny
+
+from cdd_keras.errors import UsageError
+from cdd_keras.runs import RunFolder
+from cdd_keras.search import parse_objective
+from cdd_keras.search.alarms import DivergedError, Watch, alarm
+
+HEALTHY = {
+    "agreement": 0.634,
+    "infomax": 0.68,
+    "target_entropy": -0.011,
+    "translated_source_accuracy": 0.988,
+    "kappa": 0.976,
+}
+
+
+def row(step=100, **seen):
+    return {"step": step, "label_free": {**HEALTHY, **seen}}
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {},
+        # Table 3's glasses: one in fifteen.
+        {"infomax": 0.16, "target_entropy": -0.112, "translated_source_accuracy": 0.948},
+        # Nothing learnt yet.
+        {"infomax": 1e-5, "target_entropy": -0.69, "translated_source_accuracy": 0.5, "kappa": 0},
+        # No translation.
+        {"translated_source_accuracy": None, "kappa": None},
+    ],
+)
+def test_healthy_trainings_raise_no_alarm(seen):
+    assert alarm(row(**seen), steps=100) is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        ({"translated_source_accuracy": 0.99, "kappa": 0.02}, "leak alarm"),
+        ({"translated_source_accuracy": 1.0, "kappa": -0.5}, "leak alarm"),
+        ({"infomax": 0.001, "target_entropy": -0.01}, "collapse"),
+    ],
+)
+def test_leaks_and_collapses_do_from_half_the_run_on(seen, words):
+    assert words in alarm(row(50, **seen), steps=100)
+    assert alarm(row(49, **seen), steps=100) is None
+
+
+def test_readings_that_are_no_numbers_do_at_any_time():
+    assert "not numbers" in alarm(row(1, infomax=None), steps=100)
+
+
+@pytest.fixture
+def watch(tmp_path):
+    folder = RunFolder(tmp_path)
+    return Watch(tiny.config(), folder, 6, parse_objective("agreement+kappa")), folder
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_ends_the_training(loss, watch):
+    callback, _ = watch
+    callback.on_train_batch_end(0, {"loss": 1.0})
+    with pytest.raises(DivergedError, match=f"the loss is {loss} at step 8"):
+        callback.on_train_batch_end(1, {"loss": loss})
+
+
+def test_an_alarm_ends_the_training(watch, capsys):
+    callback, folder = watch
+    folder.write_rows([row(20)])
+    callback.on_epoch_end(0)
+    folder.write_rows([row(20), row(20, infomax=0.0, target_entropy=0.0)])
+    with pytest.raises(DivergedError, match=r"collapse: .* at step 20"):
+        callback.on_epoch_end(1)
+    assert capsys.readouterr().err == ""
+
+
+def test_an_objective_that_is_undefined_ends_the_search_at_the_first_evaluation(watch):
+    callback, folder = watch
+    folder.write_rows([row(1, kappa=None)])
+    with pytest.raises(UsageError, match=r"kappa is undefined for method cdd.*agreement, infomax"):
+        callback.on_epoch_end(0)

@@ -1,0 +1,182 @@
+"""KerasTuner's oracles made to last: first values, lost processes, failures, state."""
+
+import json
+
+import pytest
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from cdd_keras.search.oracles import MOST_ATTEMPTS, make_oracle
+
+RATES = {"generator_rate": {"min": 1e-3, "max": 1e-2, "scale": "log"}}
+SHAPES = {
+    "code_shape": {"values": ["spatial", "flat"]},
+    "code_size": [
+        {"values": [4, 8], "when": {"code_shape": "spatial"}},
+        {"min": 32, "max": 256, "scale": "log", "when": {"code_shape": "flat"}},
+    ],
+    "ema": {"values": [0.95, 0.99]},
+}
+
+
+def opened(plan, evaluations=8):
+    oracle = make_oracle(plan, evaluations)
+    oracle._set_project_dir(str(plan.folder.oracle.parent), plan.folder.oracle.name)
+    return oracle
+
+
+def end(oracle, trial, score=None):
+    """Reports a trial's outcome; failed without a score."""
+    trial.status = TrialStatus.FAILED
+    if score is not None:
+        oracle.update_trial(trial.trial_id, {str(oracle.objective.name): score})
+        trial.status = TrialStatus.COMPLETED
+    oracle.end_trial(trial)
+
+
+@pytest.mark.parametrize("tuner", ["random", "bayesian", "hyperband"])
+def test_the_first_trial_has_the_bases_values(tuner, make_plan):
+    plan = make_plan(space=SHAPES, tuner=tuner)
+    trial = opened(plan).create_trial("a")
+    values = plan.space.settle(trial.hyperparameters.values)
+    assert values == {"code_shape": "spatial", "code_size": 4, "ema": 0.99}
+
+
+@pytest.mark.parametrize("tuner", ["random", "bayesian", "hyperband"])
+def test_values_keep_to_their_conditions(tuner, make_plan):
+    plan = make_plan(space=SHAPES, tuner=tuner, max_trials=7)
+    oracle = opened(plan)
+    shapes = set()
+    for number in range(7):
+        trial = oracle.create_trial("a")
+        values = plan.space.settle(trial.hyperparameters.values)
+        active = [one for one in plan.space.dimensions if one.is_active(values)]
+        assert set(values) == {one.name for one in active}
+        assert all(one.holds(values[one.name]) for one in active)
+        shapes.add(values["code_shape"])
+        end(oracle, trial, score=float(number % 5))
+    assert shapes == {"spatial", "flat"}
+    assert oracle.create_trial("a").status == TrialStatus.STOPPED
+    assert oracle.finished
+
+
+def test_bayesian_finds_a_peak_that_random_misses(make_plan):
+    best = {}
+    for tuner in ("bayesian", "random"):
+        plan = make_plan(space=RATES, tuner=tuner, max_trials=9, generator_rate=1e-3)
+        oracle, scores = opened(plan), []
+        for _ in range(9):
+            trial = oracle.create_trial("a")
+            rate = trial.hyperparameters.values["generator_rate"]
+            scores.append(-abs(rate - 7e-3))
+            end(oracle, trial, scores[-1])
+        best[tuner] = max(scores)
+        plan.folder.path.rename(plan.folder.path.with_name(tuner))
+    assert best["bayesian"] > best["random"]
+    assert best["bayesian"] > -3e-4
+
+
+def test_a_lost_trial_goes_to_the_next_that_asks(make_plan):
+    oracle = opened(make_plan(space=RATES, max_trials=2))
+    oracle.lease = 1.0
+    lost = oracle.create_trial("dead")
+    other = oracle.create_trial("alive")
+    assert oracle.reclaim() == []
+    oracle._seen[lost.trial_id] -= 2
+    assert oracle.reclaim() == [("dead", lost.trial_id)]
+    end(oracle, other, 1.0)
+    again = oracle.create_trial("alive")
+    assert again.trial_id == lost.trial_id
+    assert again.hyperparameters.values == lost.hyperparameters.values
+    end(oracle, again, 2.0)
+    assert oracle.create_trial("alive").status == TrialStatus.STOPPED
+    assert oracle.get_best_trials()[0].trial_id == lost.trial_id
+
+
+def test_asking_for_its_trial_is_a_sign_of_life(make_plan):
+    oracle = opened(make_plan(space=RATES))
+    oracle.lease = 1.0
+    trial = oracle.create_trial("slow")
+    oracle._seen[trial.trial_id] -= 2
+    oracle.get_trial(trial.trial_id)
+    assert oracle.reclaim() == []
+
+
+def test_nobody_is_sent_home_while_a_trial_may_yet_be_taken_over(make_plan):
+    oracle = opened(make_plan(space=RATES, max_trials=1))
+    trial = oracle.create_trial("a")
+    assert oracle.create_trial("b").status == TrialStatus.IDLE
+    assert not oracle.finished
+    end(oracle, trial, 1.0)
+    assert oracle.create_trial("b").status == TrialStatus.STOPPED
+    assert oracle.finished
+
+
+def test_the_outcome_of_one_given_up_counts_once(make_plan):
+    ended = []
+    oracle = opened(make_plan(space=RATES, max_trials=2))
+    oracle.on_end = lambda trial, reason: ended.append(trial)
+    oracle.lease = 1.0
+    trial = oracle.create_trial("frozen")
+    oracle._seen[trial.trial_id] -= 2
+    oracle.reclaim()
+    again = oracle.create_trial("other")
+    end(oracle, trial, 1.0)
+    end(oracle, again, 5.0)
+    assert ended == [trial.trial_id]
+    assert oracle.create_trial("other").trial_id != trial.trial_id
+
+
+def test_a_trial_whose_process_keeps_dying_fails(make_plan):
+    ended = []
+    plan = make_plan(space=RATES, max_trials=2)
+    for _ in range(MOST_ATTEMPTS):
+        oracle = opened(plan)
+        if plan.folder.oracle.exists():
+            oracle.reload()
+        fatal = oracle.create_trial("alone").trial_id
+    oracle = opened(plan)
+    oracle.on_end = lambda *arguments: ended.append(arguments)
+    oracle.reload()
+    assert oracle.create_trial("alone").trial_id != fatal
+    assert ended == [(fatal, f"its process ended {MOST_ATTEMPTS} times while it ran")]
+    assert oracle.trials[fatal].status == TrialStatus.FAILED
+
+
+def test_a_trial_known_to_its_own_file_alone_is_run(make_plan):
+    plan = make_plan(space=RATES, max_trials=2)
+    oracle = opened(plan)
+    state = oracle.get_state()
+    lost = oracle.create_trial("alone")
+    oracle.save = lambda: None
+    (plan.folder.oracle / "oracle.json").write_text(json.dumps(state))
+    after = opened(plan)
+    after.reload()
+    assert after.create_trial("alone").trial_id == lost.trial_id
+
+
+def test_a_failure_in_a_first_rung_is_made_up_for(make_plan):
+    plan = make_plan(space=RATES, tuner="hyperband", max_trials=20)
+    oracle = opened(plan)
+    epochs = []
+    for number in range(9):
+        trial = oracle.create_trial("a")
+        epochs.append(trial.hyperparameters.values["tuner/epochs"])
+        end(oracle, trial, None if number < 2 else float(number))
+    # Five of the first rung, as if there had been no failure, then the two best go on.
+    assert epochs == [3] * 7 + [8] * 2
+    promoted = trial.hyperparameters.values["tuner/trial_id"]
+    assert oracle.trials[promoted].score in (6.0, 5.0)
+
+
+def test_values_survive_the_wire(make_plan):
+    space = {**SHAPES, "ema": {"values": [0.955, 0.99, 0.995]}, **RATES}
+    plan = make_plan(space=space, tuner="bayesian", max_trials=5)
+    oracle = opened(plan)
+    for number in range(5):
+        drawn = oracle.create_trial("a")
+        wired = Trial.from_proto(drawn.to_proto())
+        settled = [plan.space.settle(one.hyperparameters.values) for one in (drawn, wired)]
+        assert settled[0] == settled[1]
+        # From the fourth on the oracle looks up what came back.
+        end(oracle, wired, float(number))
+    assert oracle.create_trial("a").status == TrialStatus.STOPPED

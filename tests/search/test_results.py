@@ -1,0 +1,154 @@
+"""Results: what stands in the files, and that the ranking finds what mattered."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from cdd_keras.config import Config
+from cdd_keras.search import records
+from cdd_keras.search.importance import position, rank
+from cdd_keras.search.records import Record
+from cdd_keras.search.results import Results, table
+
+SPACE = {
+    "generator_rate": {"min": 1e-3, "max": 1e-1, "scale": "log"},
+    "flip": {"values": [True, False]},
+    "code_shape": {"values": ["spatial", "flat"]},
+    "code_size": {"min": 4, "max": 8, "when": {"code_shape": "flat"}},
+}
+
+
+def make_records(count=12):
+    """Completed trials whose objective follows the rate and nothing else."""
+    draws = np.random.default_rng(0)
+    known = []
+    for number in range(count):
+        level = draws.random()
+        values = {"generator_rate": 10 ** (-3 + 2 * level), "flip": bool(number % 2)}
+        values["code_shape"] = "spatial" if number % 3 else "flat"
+        if values["code_shape"] == "flat":
+            values["code_size"] = int(draws.integers(4, 9))
+        figures = {"infomax": level, "snd": 1.0, "kappa": None}
+        known.append(
+            Record(f"{number:02d}", "completed", values, level, figures, 4, 4, True, 1.5 * number)
+        )
+    return known
+
+
+@pytest.fixture
+def finished(make_plan):
+    """The plan of a search of which twelve trials succeeded, one failed and one was stopped."""
+    plan = make_plan(space=SPACE, max_trials=20, seed=3)
+    lines = []
+    results = Results(plan, lines.append)
+    stopped = Record("12", "completed", {"flip": True}, 9.0, {}, 2, 2, False, 1.0)
+    for record in [*make_records(), stopped]:
+        records.write(plan.folder, record)
+        results.trial_ended(record.trial)
+    # A trial whose process could write nothing.
+    results.trial_ended("13", "its process ended 3 times while it ran")
+    return plan, results.finish(), lines
+
+
+def test_the_csv_has_a_row_a_trial(finished):
+    plan, known, _ = finished
+    rows = list(csv.DictReader(io.StringIO(plan.folder.results.read_text())))
+    assert [row["trial"] for row in rows] == [f"{number:02d}" for number in range(14)]
+    for row, record in zip(rows, known, strict=True):
+        assert row["state"] == record.state
+        assert row["seed"] == "3"
+        assert float(row["seconds"]) == record.seconds
+        assert row["infomax"] == ("" if record.objective is None else repr(record.objective))
+        for name in plan.space.names:
+            assert row[name] == str(record.values.get(name, ""))
+    assert rows[-1]["reason"] == "its process ended 3 times while it ran"
+    assert rows[0]["kappa"] == ""
+
+
+def test_the_best_is_whole_and_complete(finished):
+    plan, known, _ = finished
+    winner = max(known[:12], key=lambda one: one.objective)
+    config = Config.from_file(plan.folder.best)
+    assert config == plan.config.replace(**winner.values, output=None)
+    assert (config.seed, config.steps, config.attr) == (3, 4, "eyeglasses")
+    assert repr(winner.objective) in plan.folder.best.read_text()
+    assert "TARGET LABELS" not in plan.folder.best.read_text()
+
+
+def test_each_trial_is_told_with_the_best_so_far_and_the_time_left(finished):
+    _, known, lines = finished
+    assert lines[0].split() == ["trial", "objective", "best", "by", "seconds", "left", "settings"]
+    best = 0.0
+    for line, record in zip(lines[1:13], known, strict=False):
+        best = max(best, record.objective)
+        trial, objective, so_far, *_ = line.split()
+        assert (trial, objective, so_far) == (
+            record.trial,
+            f"{record.objective:.4g}",
+            f"{best:.4g}",
+        )
+    # Six trials of 20 are left, of 7.1 seconds each.
+    assert "00:00:42" in lines[-1]
+    assert lines[-1].endswith("its process ended 3 times while it ran")
+
+
+def test_tensorboard_has_hyper_parameters_and_figures(finished):
+    plan, known, _ = finished
+    events = EventAccumulator(str(plan.folder.tensorboard / "05")).Reload()
+    content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    for name in ("generator_rate", "flip", "code_shape"):
+        assert name.encode() in content
+    (event,) = events.Tensors("infomax")
+    assert event.step == 4
+    assert tf.make_ndarray(event.tensor_proto) == pytest.approx(known[5].objective)
+
+
+def test_the_ranking_finds_the_setting_that_mattered(finished):
+    plan, _, _ = finished
+    found = json.loads(plan.folder.importance.read_text())
+    assert found["trials"] == 12
+    assert found["out_of_bag_r2"] > 0.5
+    assert found["ranking"][0]["setting"] == "generator_rate"
+    assert found["ranking"][0]["importance"] > 5 * found["ranking"][1]["importance"]
+
+
+def test_too_few_or_equal_trials_are_not_ranked(finished):
+    plan, known, _ = finished
+    assert rank(plan.space, known[:3])["ranking"] == []
+    equal = [Record(str(n), "completed", known[n].values, 1.0, whole=True) for n in range(6)]
+    assert rank(plan.space, equal) == {"trials": 6, "out_of_bag_r2": None, "ranking": []}
+
+
+def test_positions_are_in_the_unit_interval(finished):
+    plan, _, _ = finished
+    values = {"generator_rate": 1e-2, "flip": False, "code_shape": "spatial"}
+    record = Record("0", "completed", values)
+    places = [position(plan.space, record, name) for name in plan.space.names]
+    assert places == pytest.approx([0.5, 1.0, 0.0, -1.0])
+
+
+def test_the_picture_grows_with_the_settings(finished):
+    plan, _, _ = finished
+    with Image.open(plan.folder.picture) as picture:
+        width, height = picture.size
+        colours = picture.convert("RGB").getcolors(maxcolors=width * height)
+    assert width > height
+    # Lines from viridis's dark to its bright end, on white.
+    assert len(colours) > 100
+
+
+def test_the_table_has_the_best_first_and_failures_last(finished):
+    plan, known, _ = finished
+    lines = table(plan, known).splitlines()
+    assert lines[0].split() == ["trial", "infomax", "steps", "seconds", *plan.space.names]
+    assert lines[1].split()[0] == "12"
+    winner = max(known[:12], key=lambda one: one.objective)
+    assert lines[2].split()[:2] == [winner.trial, f"{winner.objective:.4g}"]
+    assert lines[14].split()[:2] == ["13", "failed"]
+    assert lines[16].startswith("importance")
