@@ -113,13 +113,14 @@ class Config:
     class_weight: float = _weights(0.25, "the classifier's gradient on edits", "[0, inf)")
     wrong_value_weight: float = _weights(0.5, "real images as other values' fakes", "[0, inf)")
     self_training_weight: float = _weights(1.0, "confident beliefs as labels", "[0, inf)")
+    information_weight: float = _weights(0.3, "certain, even readings of the target", "[0, inf)")
     translated_class_weight: float = _weights(1.0, "reading translations", "[0, inf)")
     r1_weight: float = _weights(0.5, "R1 penalty on the discriminator", "[0, inf)")
 
     belief_confidence: float = _belief(0.8, "least confidence of a belief that teaches", "[0, 1]")
-    belief_via_source: float = _belief(0.6, "share read through the source", "[0, 1]")
+    belief_via_source: float = _belief(0.6, "share read by the source's branch", "[0, 1]")
     belief_sharpness: float = _belief(2.0, "power that sharpens it; 1 does not", "[1, 100]")
-    prior_alignment: float = _belief(1.0, "pull to the source's class prior", "[0, 1]")
+    prior_alignment: float = _belief(1.0, "pull to the class frequencies", "[0, 1]")
 
     generator_rate: float = _optimisers(1.5e-3, "learning rate of generator and encoder", "(0, 1]")
     discriminator_rate: float = _optimisers(1e-3, "learning rate of the discriminator", "(0, 1]")
