@@ -14,9 +14,9 @@ class Belief(keras.layers.Layer):
     """Joins the readings of a target image, each aligned with the target's class frequencies.
 
     Logits here leave out how frequent a value is; a posterior adds the logarithm of a domain's
-    frequencies (see `terms.classify`). Those of the source are counted. Those of the target are
-    estimated from what the source's branch, the one that labels taught, reads in the target:
-    in its images as they are and in their translations, whose errors differ.
+    frequencies (see `terms.classify`). Those of the source are known, or counted. Those of the
+    target are estimated from what the source's branch, the one that labels taught, reads in the
+    target: in its images as they are and in their translations, whose errors differ.
 
     The logits of a domain without labels are shifted, so a reading's own frequencies (a moving
     mean) are replaced by the estimate: p * frequencies / mean(p), as in ReMixMatch's distribution
@@ -47,15 +47,28 @@ class Belief(keras.layers.Layer):
                 name=name, shape=(classes,), initializer=start, trainable=False, dtype="float32"
             )
 
+        self.shown = {domain: frequencies(f"shown_{domain}") for domain in DOMAINS}
         self.frequencies = {domain: frequencies(f"frequencies_{domain}") for domain in DOMAINS}
+        self.source_is_known = False
         readings = (self.DIRECT, self.TRANSLATED, self.AS_SOURCE)
         self.means = {name: frequencies(f"mean_{name}") for name in readings}
         self.classes = classes
         self.built = True
 
+    def know(self, labels):
+        """Takes the source's class frequencies from all its labels, int (n,).
+
+        Without this they are taken to be those of the batches, which balanced ones hide.
+        """
+        counts = tf.math.bincount(tf.cast(labels, tf.int32), minlength=self.classes)
+        self.frequencies[SOURCE].assign(tf.cast(counts / tf.reduce_sum(counts), tf.float32))
+        self.source_is_known = True
+
     def count(self, domain, labels):
-        """Follows the class frequencies of a domain whose labels are known: int32 (batch,)."""
-        _follow(self.frequencies[domain], tf.one_hot(labels, self.classes))
+        """Follows the class frequencies that labelled batches show: int32 (batch,)."""
+        _follow(self.shown[domain], tf.one_hot(labels, self.classes))
+        if domain == SOURCE and not self.source_is_known:
+            self.frequencies[SOURCE].assign(self.shown[SOURCE])
 
     def observe(self, readings):
         """Follows each reading's class frequencies, and by them the target's.
@@ -72,8 +85,12 @@ class Belief(keras.layers.Layer):
             _follow(self.frequencies[TARGET], tf.nn.softmax(self.sharpness * joint))
 
     def log_frequencies(self, domain):
-        """Logarithm of how frequent each value is: float32 (classes,)."""
+        """Logarithm of how frequent each value is in a domain: float32 (classes,)."""
         return tf.math.log(self.frequencies[domain] + LEAST)
+
+    def log_shown(self, domain):
+        """Logarithm of how frequent each value is in labelled batches: float32 (classes,)."""
+        return tf.math.log(self.shown[domain] + LEAST)
 
     def align(self, name, logits):
         """One reading's aligned log-probabilities: float32 (batch, classes)."""

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from cdd_keras import yaml_text
-from cdd_keras.combinations import check_balance, check_domains, check_places
+from cdd_keras.combinations import check_domains, check_places
 from cdd_keras.errors import UsageError
 from cdd_keras.schema import check, setting, suggest
 
@@ -77,7 +77,7 @@ class Config:
     sketch_shade: float = _data(0.35, "grey in a shaded sketch: 0 lines, 1 the image", "[0, 1]")
     crop: float | None = _data(None, "share of the shorter side kept; else the data's", "(0, 1]")
     crop_y: float | None = _data(None, "crop's height, 0 top to 1 bottom", "[0, 1]")
-    balanced: bool = _data(False, "draw source images so that all values come equally often")
+    balanced: bool = _data(True, "draw source images so that all values come equally often")
     train_limit: int | None = _data(None, "most training images a domain", "[1, inf)")
     synthetic_count: int = _data(6000, "synthetic faces in all", "[16, 1000000]")
     tfds_name: str | None = _data(None, "TensorFlow Datasets name, such as celeb_a")
@@ -154,7 +154,6 @@ class Config:
                 "as `attr: eyeglasses` in the configuration file."
             )
         check_domains(self.domains, self.data, self.attr)
-        check_balance(self.balanced, self.prior_alignment)
 
     def _set(self, name: str, value: Any):
         """Settle a field while the frozen object is being made."""

@@ -160,15 +160,16 @@ class Routes:
 
     @memoised
     def log_frequencies(self, domain):
-        """Logarithm of how frequent each value is in a domain: float32 (classes,).
+        """Logarithm of how frequent each value is in a domain's images here: float32 (classes,).
 
         Labels are counted where there are any; else it is the belief's estimate.
         """
         if domain not in self._labels:
             self.target_belief()
-        elif self.training:
+            return self.belief.log_frequencies(domain)
+        if self.training:
             self.belief.count(domain, self._labels[domain])
-        return self.belief.log_frequencies(domain)
+        return self.belief.log_shown(domain)
 
     @memoised
     def confident(self):

@@ -65,6 +65,8 @@ def fit(model, pair, config, folder, start):
         balanced=config.balanced,
         with_target_labels=reads_target_labels(config.method),
     )
+    # Batches may be balanced, and beliefs about the target start from how frequent values are.
+    model.belief.know(pair.get("train", SOURCE).labels)
     progress = Progress(config.steps, start, 2 * config.batch_size)
     # Keras's epochs are the times between two evaluations here.
     interval = max(1, round(config.evaluate_every * config.steps))

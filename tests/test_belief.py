@@ -35,6 +35,15 @@ def test_frequencies_follow_the_labels_of_their_domain():
     np.testing.assert_allclose(tf.exp(one.log_frequencies(SOURCE)), [0.75, 0.25, 0], atol=1e-4)
 
 
+def test_known_frequencies_stand_whatever_batches_show():
+    one = belief()
+    one.know(np.array([0] * 6 + [1] * 3 + [2]))
+    follow(one, labels=[0, 1, 2], readings={AS_SOURCE: EVEN})
+    for domain in (SOURCE, TARGET):
+        np.testing.assert_allclose(one.frequencies[domain], [0.6, 0.3, 0.1], atol=1e-4)
+    np.testing.assert_allclose(tf.exp(one.log_shown(SOURCE)), [1 / 3] * 3, atol=1e-4)
+
+
 def test_without_evidence_the_target_is_as_the_source():
     # Logits leave out the frequencies, so flat ones say nothing.
     one = belief()
@@ -125,4 +134,4 @@ def test_an_unseen_class_keeps_everything_finite():
 
 def test_nothing_of_it_is_trained():
     assert belief().trainable_variables == []
-    assert len(belief().weights) == 5
+    assert len(belief().weights) == 7
