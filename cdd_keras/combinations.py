@@ -68,17 +68,3 @@ def check_domains(domains: str, data: str, attr: str):
             f"`domains` does not fit data {data}: {domains!r}. Expected sketch-photo, "
             "photo-sketch or without-with:ATTR."
         )
-
-
-def check_balance(balanced: bool, prior_alignment: float):
-    """Check that what alignment pulls to is not hidden by a balanced source.
-
-    Raises:
-        UsageError: It is.
-    """
-    if balanced and prior_alignment > 0:
-        raise UsageError(
-            "`balanced` hides how often the source shows each value, which "
-            f"`prior_alignment` {prior_alignment} pulls the target to. Set "
-            "`prior_alignment` to 0, or leave `balanced` out."
-        )

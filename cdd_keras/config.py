@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from cdd_keras import yaml_text
-from cdd_keras.combinations import check_balance, check_domains, check_places
+from cdd_keras.combinations import check_domains, check_places
 from cdd_keras.errors import UsageError
 from cdd_keras.schema import check, setting, suggest
 
@@ -93,7 +93,7 @@ class Config:
     sketch_shade: float = _data(0.35, "grey in a shaded sketch: 0 lines, 1 the image", "[0, 1]")
     crop: float | None = _data(None, "share of the shorter side kept; else the data's", "(0, 1]")
     crop_y: float | None = _data(None, "crop's height, 0 top to 1 bottom", "[0, 1]")
-    balanced: bool = _data(False, "draw source images so that all values come equally often")
+    balanced: bool = _data(True, "draw source images so that all values come equally often")
     train_limit: int | None = _data(None, "most training images a domain", "[1, inf)")
     synthetic_count: int = _data(6000, "synthetic faces in all", "[16, 1000000]")
     tfds_name: str | None = _data(None, "TensorFlow Datasets name, such as celeb_a")
@@ -129,13 +129,14 @@ class Config:
     class_weight: float = _weights(0.25, "the classifier's gradient on edits", "[0, inf)")
     wrong_value_weight: float = _weights(0.5, "real images as other values' fakes", "[0, inf)")
     self_training_weight: float = _weights(1.0, "confident beliefs as labels", "[0, inf)")
+    information_weight: float = _weights(0.3, "certain, even readings of the target", "[0, inf)")
     translated_class_weight: float = _weights(1.0, "reading translations", "[0, inf)")
     r1_weight: float = _weights(0.5, "R1 penalty on the discriminator", "[0, inf)")
 
     belief_confidence: float = _belief(0.8, "least confidence of a belief that teaches", "[0, 1]")
-    belief_via_source: float = _belief(0.6, "share read through the source", "[0, 1]")
+    belief_via_source: float = _belief(0.6, "share read by the source's branch", "[0, 1]")
     belief_sharpness: float = _belief(2.0, "power that sharpens it; 1 does not", "[1, 100]")
-    prior_alignment: float = _belief(1.0, "pull to the source's class prior", "[0, 1]")
+    prior_alignment: float = _belief(1.0, "pull to the class frequencies", "[0, 1]")
 
     generator_rate: float = _optimisers(1.5e-3, "learning rate of generator and encoder", "(0, 1]")
     discriminator_rate: float = _optimisers(1e-3, "learning rate of the discriminator", "(0, 1]")
@@ -169,7 +170,6 @@ class Config:
                 "as `attr: eyeglasses` in the configuration file."
             )
         check_domains(self.domains, self.data, self.attr)
-        check_balance(self.balanced, self.prior_alignment)
 
     def _set(self, name: str, value: Any):
         """Settle a field while the frozen object is being made."""

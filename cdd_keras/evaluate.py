@@ -12,6 +12,8 @@ from cdd_keras.errors import CddError, UsageError
 DESCRIPTION = "Report how well a run reads and draws its attribute."
 EPILOG = "The judges are those of the run; a run without any has them trained now, and keeps them."
 SPLITS = ("train", "validation", "test")
+# All images of a domain: a target without labels is learnt from whole (transductive).
+ALL = "all"
 FIGURES = ("accuracy", "balanced_accuracy", "f1", "auc", "majority")
 HEADINGS = ("accuracy", "balanced", "f1", "auc", "majority", "95% interval", "images")
 
@@ -39,7 +41,10 @@ def _parser() -> cli.Parser:
         "--data-dir", metavar="DIR", help="folder of the data (default: where it was trained)"
     )
     parser.add_argument(
-        "--split", choices=SPLITS, default="test", help="whose images are used (default: test)"
+        "--split",
+        choices=(*SPLITS, ALL),
+        default="test",
+        help="whose images are used; all: those of every split (default: test)",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
@@ -59,7 +64,7 @@ def _report(run, config, split: str) -> dict:
     from cdd_keras.metrics.summary import build_report, plain
     from cdd_keras.quality import quality_report
 
-    pair = _load(run, config, (split,))
+    pair = _load(run, config, SPLITS).joined() if split == ALL else _load(run, config, (split,))
     _say(f"evaluating step {run.step} on the {split} split")
     generation = None
     if run.model.has_generator:

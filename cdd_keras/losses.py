@@ -54,6 +54,22 @@ def cross_entropy(labels, logits):
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
 
 
+def information_cost(log_probabilities, log_excess):
+    """What information maximisation charges a reading: sum_k p_k (log_excess_k - log p_k).
+
+    Args:
+        log_probabilities: float32 (batch, classes).
+        log_excess: float32 (classes,), logarithm of how much too often each class is read; taken
+            as given, since the derivative of sum_k m_k log(m_k / q_k) for a mean reading m is
+            that of the cost with log(m / q) held.
+
+    Returns:
+        float32 (batch,), in nats: the entropy where nothing is read too often.
+    """
+    excess = tf.stop_gradient(log_excess)
+    return tf.reduce_sum(tf.exp(log_probabilities) * (excess - log_probabilities), -1)
+
+
 def least_squares_realness(logits, goal):
     """(logits - goal)^2, the LSGAN cost of each example (Mao et al., ICCV 2017, eq. 9).
 

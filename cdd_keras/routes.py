@@ -128,16 +128,33 @@ class Routes(Readings):
     @memoised
     def target_belief(self):
         """What the target images are taken to show: float32 (batch, classes), no gradient."""
-        readings = {self.belief.DIRECT: self._averaged_logits((TARGET,))}
+        self.log_frequencies(SOURCE)
+        readings = {
+            self.belief.DIRECT: self._averaged_logits((TARGET,), TARGET),
+            self.belief.AS_SOURCE: self._averaged_logits((TARGET,), SOURCE),
+        }
         if self.reads_through_source:
-            readings[self.belief.TRANSLATED] = self._averaged_logits((TARGET, SOURCE))
+            readings[self.belief.TRANSLATED] = self._averaged_logits((TARGET, SOURCE), SOURCE)
         if self.training:
-            self.belief.observe(self._labels[SOURCE], readings)
+            self.belief.observe(readings)
         return tf.stop_gradient(self.belief.probabilities(readings))
 
-    def _averaged_logits(self, path):
+    def _averaged_logits(self, path, domain):
         image = tf.stop_gradient(self.image(path))
-        return class_logits(self.averaged, image, path[-1])
+        return class_logits(self.averaged, image, domain)
+
+    @memoised
+    def log_frequencies(self, domain):
+        """Logarithm of how frequent each value is in a domain's images here: float32 (classes,).
+
+        Labels are counted where there are any; else it is the belief's estimate.
+        """
+        if domain not in self._labels:
+            self.target_belief()
+            return self.belief.log_frequencies(domain)
+        if self.training:
+            self.belief.count(domain, self._labels[domain])
+        return self.belief.log_shown(domain)
 
     @memoised
     def confident(self):

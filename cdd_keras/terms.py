@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from cdd_keras import losses
-from cdd_keras.domains import OTHER, OWN, SOURCE, Edit
+from cdd_keras.domains import OTHER, OWN, SOURCE, TARGET, Edit
 
 
 def reconstruct(domain, error=losses.absolute_error, address=None):
@@ -140,11 +140,18 @@ def show_value(*edits):
 
 
 def classify(group, address):
-    """The classifier learns the label of `address`, taught in one batch with its `group`."""
+    """The classifier learns the label of `address`, taught in one batch with its `group`.
+
+    Cross-entropy of logits to which the logarithm of each value's frequency is added (Menon et
+    al., "Long-tail learning via logit adjustment", ICLR 2021, eq. 10): the logits themselves leave
+    it out, so decisions by them treat a rare value like any other.
+    """
 
     def loss(routes):
+        domain = address[0]
         logits = routes.taught_logits(*group)[group.index(address)]
-        return losses.cross_entropy(routes.label(address[0]), logits)
+        logits += routes.log_frequencies(domain)
+        return losses.cross_entropy(routes.label(domain), logits)
 
     return loss
 
@@ -176,11 +183,34 @@ def self_train(group, address):
     """FixMatch (Sohn et al., NeurIPS 2020): confident beliefs, taught on strong views."""
 
     def loss(routes):
-        logits = routes.taught_logits(*group)[group.index(address)]
         believed = tf.argmax(routes.target_belief(), -1, tf.int32)
-        return routes.confident() * losses.cross_entropy(believed, logits)
+        return routes.confident() * losses.cross_entropy(
+            believed, _believed_logits(routes, group, address)
+        )
 
     return loss
+
+
+def inform(group, address):
+    """Information maximisation on the target (SHOT, Liang et al., ICML 2020, eq. 3).
+
+    Every image read with certainty, and all of them as often each value as is believed: entropy
+    of a reading, plus its share of KL(mean reading || class frequencies). With even frequencies
+    this is SHOT's. The mean is the belief's moving one, as a batch is small.
+    """
+
+    def loss(routes):
+        readings = tf.nn.log_softmax(_believed_logits(routes, group, address))
+        belief = routes.belief
+        return losses.information_cost(readings, -belief.shift(belief.DIRECT))
+
+    return loss
+
+
+def _believed_logits(routes, group, address):
+    """Logits of target images, with the frequencies that the target is believed to have."""
+    logits = routes.taught_logits(*group)[group.index(address)]
+    return logits + routes.log_frequencies(TARGET)
 
 
 def _over(addresses, cost):

@@ -91,6 +91,8 @@ def fit(model, pair, config, folder, start, until=None, progress=None):
         balanced=config.balanced,
         with_target_labels=reads_target_labels(config.method),
     )
+    # Batches may be balanced, and beliefs about the target start from how frequent values are.
+    model.belief.know(pair.get("train", SOURCE).labels)
     progress = progress or Progress(config.steps, start, 2 * config.batch_size)
     # Keras's epochs are the times between two evaluations here.
     interval = evaluation_interval(config)

@@ -62,27 +62,25 @@ class TrainedUse(Abilities):
 
         Returns:
             {"direct": log-probabilities float32 (batch, classes)}, and for target images of a
-            method that translates also "translated", read through the source domain.
+            method that translates also "translated", read through the source domain; every value
+            counts as equally frequent.
         """
-        return {
-            name: tf.nn.log_softmax(logits) for name, logits in self._read(images, domain).items()
-        }
-
-    @for_any_batch
-    def classify(self, images, domain):
-        """Log-probabilities of the attribute by all branches, float32 (batch, classes)."""
-        readings = self._read(images, domain)
-        if domain == SOURCE:
-            return tf.nn.log_softmax(readings[Belief.DIRECT])
-        return self.belief.combine(readings)
-
-    def _read(self, images, domain):
         readings = {Belief.DIRECT: self._logits(images, domain)}
         if domain == TARGET and self.reads_through_source:
             generator = self.averaged["generator"]
             base = generator.base(generator.features(self.encode(images, TARGET)), SOURCE)
             readings[Belief.TRANSLATED] = self._logits(tf.tanh(base), SOURCE)
-        return readings
+        return {name: tf.nn.log_softmax(logits) for name, logits in readings.items()}
+
+    @for_any_batch
+    def classify(self, images, domain):
+        """Log-probabilities of the attribute by the domain's own branch, float32 (batch, classes).
+
+        What the others read has taught it; a translation loses some of what the image shows.
+        Every value counts as equally frequent: add the logarithm of a domain's class frequencies,
+        and normalise, where decisions shall favour what is frequent.
+        """
+        return tf.nn.log_softmax(self._logits(images, domain))
 
     def _logits(self, images, domain):
         logits = class_logits(self.averaged, images, domain)

@@ -121,6 +121,17 @@ def test_other_splits(evaluated, reader_run):
         assert sum(counts) == {"validation": 8, "train": 24}[split]
 
 
+def test_all_images_of_a_domain(evaluated, reader_run):
+    counts = {}
+    for split in ("train", "validation", "test", "all"):
+        code, out, _ = evaluated("--split", split, "--json", run=reader_run)
+        assert code == 0
+        report = json.loads(out)
+        counts[split] = np.array([report[domain]["count"] for domain in ("source", "target")])
+    whole = counts.pop("all")
+    np.testing.assert_array_equal(whole, sum(counts.values()))
+
+
 def test_the_picks_are_measured_on_the_split_asked(evaluated, reader_run, monkeypatch):
     def measure(model, pair, split):
         return {"source": {"split": split}, "target": {"step": int(model.step.numpy())}}

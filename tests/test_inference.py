@@ -31,7 +31,7 @@ def test_commands_start_and_fail_without_tensorflow(run_folder, tmp_path):
             (classify, [run], 2),
             (classify, [run, folder + "/missing"], 2),
             (classify, [folder, picture], 2),
-            (evaluate, [run, "--split", "all"], 2),
+            (evaluate, [run, "--split", "some"], 2),
             (evaluate, [run, "--data-dir", folder + "/missing"], 2),
             (sample, [run, "--out", folder], 2),
             (sample, [run, "--out", "x.png", "--value", "hat"], 2),

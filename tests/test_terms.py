@@ -162,16 +162,61 @@ GROUP = (TRANSLATION, (TARGET,))
 TAUGHT = {TRANSLATION: tf.constant([[0.0, 9.0], [0.0, 0.0]]), (TARGET,): tf.zeros((2, 2))}
 
 
+EVEN = {domain: tf.fill((2,), -tf.math.log(2.0)) for domain in (SOURCE, TARGET)}
+
+
 def test_classification_by_the_label_of_where_a_path_begins():
-    routes = KnownRoutes(taught=TAUGHT, label={SOURCE: tf.constant([0, 1])})
+    known = {"label": {SOURCE: tf.constant([0, 1])}, "log_frequencies": EVEN}
+    routes = KnownRoutes(taught=TAUGHT, **known)
     check(terms.classify(GROUP, TRANSLATION), routes, [9 + np.log1p(np.exp(-9)), LN2])
+
+
+def test_a_classifier_that_sees_nothing_need_not_know_what_is_frequent():
+    # Flat logits already give the frequencies' own entropy: the least there is without looking.
+    frequencies = {SOURCE: tf.math.log([0.9, 0.1])}
+    known = {"label": {SOURCE: tf.constant([0, 1])}, "log_frequencies": frequencies}
+    flat = tf.zeros((2, 2))
+    with tf.GradientTape() as tape:
+        tape.watch(flat)
+        loss = terms.classify((TRANSLATION,), TRANSLATION)(
+            KnownRoutes(taught={TRANSLATION: flat}, **known)
+        )
+        expected = tf.reduce_sum(loss * [0.9, 0.1])
+    np.testing.assert_allclose(loss, -np.log([0.9, 0.1]), rtol=1e-5)
+    np.testing.assert_allclose(tf.reduce_sum(tape.gradient(expected, flat), 0), 0, atol=1e-6)
 
 
 def test_self_training_takes_the_belief_where_it_is_confident():
     certain = {**TAUGHT, (TARGET,): tf.constant([[0.0, 0.0], [100.0, 0.0]])}
     loss = terms.self_train(GROUP, (TARGET,))
-    check(loss, KnownRoutes(taught=certain), [LN2, 100])
-    check(loss, KnownRoutes(taught=certain, confident=(1.0, 0.0)), [LN2, 0])
+    check(loss, KnownRoutes(taught=certain, log_frequencies=EVEN), [LN2, 100])
+    unsure = KnownRoutes(taught=certain, log_frequencies=EVEN, confident=(1.0, 0.0))
+    check(loss, unsure, [LN2, 0])
+
+
+class Shift:
+    DIRECT = "direct"
+
+    def __init__(self, *values):
+        self.values = tf.constant(values, tf.float32)
+
+    def shift(self, name):
+        return {"direct": self.values}[name]
+
+
+def test_information_is_the_entropy_where_nothing_is_read_too_often():
+    readings = {(TARGET,): tf.constant([[0.0, 0.0], [100.0, 0.0]])}
+    routes = KnownRoutes(taught=readings, log_frequencies=EVEN)
+    routes.belief = Shift(0.0, 0.0)
+    check(terms.inform(((TARGET,),), (TARGET,)), routes, [LN2, 0])
+
+
+def test_information_charges_what_is_read_too_often():
+    readings = {(TARGET,): tf.constant([[100.0, 0.0], [0.0, 100.0]])}
+    routes = KnownRoutes(taught=readings, log_frequencies=EVEN)
+    # The first value is read twice as often as it is believed to occur.
+    routes.belief = Shift(-LN2, LN2)
+    check(terms.inform(((TARGET,),), (TARGET,)), routes, [LN2, -LN2])
 
 
 def test_an_origin_is_one_of_the_outputs():

@@ -1,5 +1,6 @@
 """The main job's parts that a whole run does not show."""
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -8,9 +9,10 @@ import tiny
 from stand_ins import Pair
 
 from cdd_keras import checkpoints, progress, training
+from cdd_keras.belief import Belief
 from cdd_keras.data.attributes import Attribute
 from cdd_keras.data.sets import ImageSet
-from cdd_keras.domains import DOMAINS, TARGET
+from cdd_keras.domains import DOMAINS, SOURCE, TARGET
 from cdd_keras.metrics.selection import pick_label_free
 from cdd_keras.model import CrossDomainModel
 from cdd_keras.runs import RunFolder, evaluations
@@ -28,6 +30,8 @@ def pair():
 class Interrupted:
     """A model whose training ends by Ctrl-C once its bar is there."""
 
+    belief = Belief(2)
+
     def fit(self, batches, callbacks, **settings):
         callbacks[-1].on_train_begin()
         raise KeyboardInterrupt
@@ -38,6 +42,17 @@ class Bar:
 
     def stop(self):
         self.stopped += 1
+
+
+def test_the_belief_knows_the_source_s_frequencies_before_a_step(pair, monkeypatch, tmp_path):
+    monkeypatch.setattr(progress, "_make_bar", lambda steps, start: (Bar(), 0))
+    labels = np.array([0, 0, 0, 0, 0, 0, 1, 1], np.int32)
+    source = pair.sets["train", SOURCE]
+    sets = {**pair.sets, ("train", SOURCE): dataclasses.replace(source, labels=labels)}
+    model = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(model, Pair(GLASSES, sets), tiny.config(), RunFolder(tmp_path), start=0)
+    np.testing.assert_allclose(model.belief.frequencies[SOURCE], [0.75, 0.25])
 
 
 def test_an_interrupted_training_stops_its_bar(pair, monkeypatch, tmp_path):

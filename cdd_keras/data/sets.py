@@ -1,7 +1,7 @@
 """What is handed around: images with labels, pairs of domains, undecoded collections."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,6 +9,8 @@ from cdd_keras.data.attributes import Attribute, match_attribute
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
+# All of a domain's images as one: how a target that nobody labelled is read in the literature.
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,16 @@ class ImageSet:
         return len(self.images)
 
 
+def join(parts: Sequence[ImageSet]) -> ImageSet:
+    """Image sets as one, in their order; unlabelled if one of them is."""
+    labelled = all(part.labels is not None for part in parts)
+    return ImageSet(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels for part in parts]) if labelled else None,
+        np.concatenate([part.ids for part in parts]),
+    )
+
+
 @dataclass(frozen=True)
 class DomainPair:
     """The two domains of a run.
@@ -43,6 +55,13 @@ class DomainPair:
 
     def get(self, split: str, domain: str) -> ImageSet:
         return self.sets[split, domain]
+
+    def joined(self) -> "DomainPair":
+        """The same domains with the one split ALL, which holds the images of every other."""
+        places = {}
+        for (_, domain), images in self.sets.items():
+            places.setdefault((ALL, domain), []).append(images)
+        return replace(self, sets={place: join(parts) for place, parts in places.items()})
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from cdd_keras.terms import (
     fool,
     generated,
     identity,
+    inform,
     keep_code,
     penalise_gradient,
     real,
@@ -143,6 +144,12 @@ def _classifier_terms(config):
             "self_training",
             self_train(TARGET_VIEWS, (TARGET,)),
             config.self_training_weight,
+            ramp=(0.0, config.ramp),
+        ),
+        Term(
+            "information",
+            inform(TARGET_VIEWS, (TARGET,)),
+            config.information_weight,
             ramp=(0.0, config.ramp),
         ),
     )

@@ -9,6 +9,8 @@ from cdd_keras.layers.blocks import activation, convolution
 from cdd_keras.networks.discriminator import halvings_beyond_32
 
 DROPOUT = 0.4
+# Convolutions before each halving: one alone does not fit even the labelled source.
+DEPTH = 2
 
 
 class Classifier(keras.layers.Layer):
@@ -32,6 +34,8 @@ class Classifier(keras.layers.Layer):
         self.domains = DOMAINS if private else (SOURCE,)
         widths = [config.channels * 2**level for level in range(3)]
         widths += [widths[-1]] * halvings_beyond_32(config.image_size)
+        levels = len(widths)
+        widths = [width for width in widths for _ in range(DEPTH)]
         shared = None if private_stems else convolution(widths[0])
         self.stems = {domain: shared or convolution(widths[0]) for domain in self.domains}
         self.trunk = [convolution(width) for width in widths[1:]]
@@ -42,18 +46,19 @@ class Classifier(keras.layers.Layer):
         self.activation = activation()
         self.pool = keras.layers.MaxPooling2D()
         self.head = keras.layers.Dense(classes, dtype="float32")
-        side = config.image_size // 2 ** len(widths)
+        side = config.image_size // 2**levels
         self.length = side * side * widths[-1]
 
     def build(self, shape=None):
         for domain in self.domains:
             shape = (None, *self.image_shape)
-            for layer, norm in zip(self._convolutions(domain), self.norms[domain], strict=True):
+            for layer, norm, last in self._blocks(domain):
                 if not layer.built:
                     layer.build(shape)
                 shape = layer.compute_output_shape(shape)
                 norm.build(shape)
-                shape = self.pool.compute_output_shape(shape)
+                if last:
+                    shape = self.pool.compute_output_shape(shape)
         self.head.build((None, self.length))
 
     def call(self, images, domain, training=False, draws=None):
@@ -76,8 +81,10 @@ class Classifier(keras.layers.Layer):
         features = contrast_normalised_grey(images) if self.normalised else images
         if draws is not None:
             features = jitter_contrast(features, draws)
-        for layer, norm in zip(self._convolutions(domain), self.norms[domain], strict=True):
-            features = self.pool(self.activation(norm(layer(features), training=training)))
+        for layer, norm, last in self._blocks(domain):
+            features = self.activation(norm(layer(features), training=training))
+            if last:
+                features = self.pool(features)
         return tf.reshape(features, (-1, self.length))
 
     def read(self, features, draws=None):
@@ -86,5 +93,9 @@ class Classifier(keras.layers.Layer):
             features = tf.nn.experimental.stateless_dropout(features, DROPOUT, draws.seed())
         return self.head(features)
 
-    def _convolutions(self, domain):
-        return [self.stems[domain], *self.trunk]
+    def _blocks(self, domain):
+        """Each convolution with its norm, and whether it is its level's last."""
+        layers = zip([self.stems[domain], *self.trunk], self.norms[domain], strict=True)
+        return [
+            (layer, norm, place % DEPTH == DEPTH - 1) for place, (layer, norm) in enumerate(layers)
+        ]
