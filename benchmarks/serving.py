@@ -38,7 +38,7 @@ num_batch_threads { value: 2 }
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", required=True, metavar="FILE", help="JSON of all figures")
-    parser.add_argument("--seconds", type=float, default=5, help="of each load")
+    parser.add_argument("--seconds", type=float, default=5, help="of each load (default 5)")
     parser.add_argument("--models", metavar="DIR", help="exported models (default: made here)")
     parser.add_argument("--peer-python", metavar="PYTHON", help="of the peer's environment")
     options = parser.parse_args()
@@ -91,14 +91,12 @@ def our_server(models, flags):
     command = [sys.executable, "-m", "serving.server", "--model-base-path", str(models)]
     command += ["--host", "localhost", "--port", "0", "--no-rest", *flags]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
-            if line.startswith("gRPC on"):
-                address = line.split()[2]
-            if line.strip() == "ready":
-                break
-        yield address
-        process.terminate()
-        process.communicate()
+        try:
+            lines = list(iter(lambda: process.stdout.readline().strip() or "ready", "ready"))
+            yield next(line.split()[2] for line in lines if line.startswith("gRPC on"))
+        finally:
+            process.terminate()
+            process.communicate()
 
 
 def our_load(address):
@@ -121,11 +119,13 @@ def peer_server(models, work, interpreter):
         stderr=subprocess.DEVNULL,
         text=True,
     ) as process:
-        address = process.stdout.readline().strip()
-        wait_for_peer(interpreter, script, address)
-        yield (interpreter, script, address)
-        process.terminate()
-        process.communicate()
+        try:
+            address = process.stdout.readline().strip()
+            wait_for_peer(interpreter, script, address)
+            yield (interpreter, script, address)
+        finally:
+            process.terminate()
+            process.communicate()
 
 
 def wait_for_peer(interpreter, script, address):
@@ -145,11 +145,10 @@ def peer_load(peer):
 
 
 def loads(name, load, seconds):
-    """Figures of every case and load, each after a short one that warms up."""
+    """Figures of every case and load."""
     found = []
     for model, signature in CASES:
         for rows, concurrency in LOADS:
-            load(model, signature, rows, concurrency, 1)
             figures = load(model, signature, rows, concurrency, seconds)
             found.append(
                 {"by": name, "model": model, "rows": rows, "concurrency": concurrency, **figures}
@@ -174,25 +173,29 @@ def ratios(rows):
 
     found = {}
     for model, _ in CASES:
-        direct = figure("direct", model, 1, 1)["latency_ms"]["p50"]
-        served = figure("server", model, 1, 1)["latency_ms"]["p50"]
-        found[f"{model}: ms added to one row, p50"] = served - direct
-    batched = rate("direct", "cdd_generator", 32, 1)
-    found["translate, one-row requests batched at 32 / direct batches of 32"] = (
-        rate("server, batching", "cdd_generator", 1, 32) / batched
-    )
-    found["classifier, 32-row requests / direct batches of 32"] = max(
-        rate("server", "cdd_classifier", 32, n) for n in (1, 8)
-    ) / rate("direct", "cdd_classifier", 32, 1)
+        for way in ("direct", "direct, as the server calls"):
+            before = figure(way, model, 1, 1)["latency_ms"]["p50"]
+            served = figure("server", model, 1, 1)["latency_ms"]["p50"]
+            found[f"{model}: ms added to one row over {way}, p50"] = served - before
+    found["translate, one-row requests batched at 32 / direct batches of 32"] = rate(
+        "server, batching", "cdd_generator", 1, 32
+    ) / rate("direct", "cdd_generator", 32, 1)
+    for by in server_names(rows):
+        best = max(rate(by, "cdd_classifier", 32, n) for n in (1, 8))
+        name = f"classifier, 32-row requests to {by} / direct batches of 32"
+        found[name] = best / rate("direct", "cdd_classifier", 32, 1)
     if any(row["by"] == "peer" for row in rows):
-        for model, _ in CASES:
-            for count, concurrency in LOADS:
-                ours = max(
-                    rate(by, model, count, concurrency) for by in ("server", "server, batching")
-                )
-                name = f"{model}, rows {count}, concurrency {concurrency}: ours / peer"
-                found[name] = ours / rate("peer", model, count, concurrency)
+        for by in server_names(rows):
+            for model, _ in CASES:
+                for count, concurrency in LOADS:
+                    ours = rate(by, model, count, concurrency)
+                    name = f"{model}, rows {count}, concurrency {concurrency}: {by} / peer"
+                    found[name] = ours / rate("peer", model, count, concurrency)
     return found
+
+
+def server_names(rows):
+    return sorted({row["by"] for row in rows if row["by"].startswith("server")})
 
 
 def machine():
@@ -214,11 +217,11 @@ def machine():
 
 def show(report):
     print(json.dumps(report["machine"]))
-    print(f"{'by':18}{'model':16}{'rows':>5}{'at once':>8}{'p50 ms':>9}{'p99 ms':>9}{'rows/s':>10}")
+    print(f"{'by':30}{'model':16}{'rows':>5}{'at once':>8}{'p50 ms':>9}{'p99 ms':>9}{'rows/s':>10}")
     for row in report["rows"]:
         latency = row["latency_ms"]
         print(
-            f"{row['by']:18}{row['model']:16}{row['rows']:5}{row['concurrency']:8}"
+            f"{row['by']:30}{row['model']:16}{row['rows']:5}{row['concurrency']:8}"
             f"{latency['p50']:9.2f}{latency['p99']:9.2f}{row['rows_per_second']:10.0f}"
         )
     for name, value in report["ratios"].items():

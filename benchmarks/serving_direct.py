@@ -1,7 +1,7 @@
 """Direct calls of exported models, without a server: `serving_direct.py MODELS SECONDS`, as JSON.
 
-A call takes an array and gives arrays, as a program without a server would have it. The functions
-are called as `tf.saved_model.load` gives them.
+A call takes arrays and gives arrays, as a program without a server would have it: by the signature
+as `tf.saved_model.load` gives it, and by the shorter way that the server takes.
 """
 
 import json
@@ -12,26 +12,40 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from serving.calls import Call
+from serving.servable import Servable
+
 
 def main(models: Path, seconds: float):
     rows = []
     for model, signature in (("cdd_classifier", "serving_default"), ("cdd_generator", "translate")):
-        loaded = tf.saved_model.load(str(models / model / "1"))
+        folder = models / model / "1"
+        loaded = tf.saved_model.load(str(folder))
         function = loaded.signatures[signature]
-        for count in (1, 32):
-            times = measured(function, inputs(function, count), seconds)
-            rate = len(times) / sum(times)
-            rows.append(
-                {
-                    **{"by": "direct", "model": model, "rows": count, "concurrency": 1},
-                    "requests_per_second": rate,
-                    "rows_per_second": rate * count,
-                    "latency_ms": {
-                        f"p{p}": float(np.percentile(times, p)) * 1000 for p in (50, 90, 99)
-                    },
-                }
-            )
+        servable = Servable(model, 1, folder)
+        ways = {
+            "direct": lambda tensors, function=function: function(**tensors),
+            "direct, as the server calls": lambda tensors, servable=servable, name=signature: (
+                servable.run(name, tensors, Call())
+            ),
+        }
+        for way, call in ways.items():
+            for count in (1, 32):
+                times = measured(call, inputs(function, count), seconds)
+                rows.append({"by": way, "model": model, **figures(times, count)})
     json.dump(rows, sys.stdout)
+
+
+def figures(times, count):
+    rate = len(times) / sum(times)
+    return {
+        **{"rows": count, "concurrency": 1},
+        "requests_per_second": rate,
+        "rows_per_second": rate * count,
+        "latency_ms": {f"p{p}": float(np.percentile(times, p)) * 1000 for p in (50, 90, 99)},
+    }
 
 
 def inputs(function, count):
@@ -52,7 +66,7 @@ def measured(function, arrays, seconds):
 
     def call():
         tensors = {name: tf.constant(array) for name, array in arrays.items()}
-        return [output.numpy() for output in function(**tensors).values()]
+        return [output.numpy() for output in function(tensors).values()]
 
     end = time.perf_counter() + 1
     while time.perf_counter() < end:

@@ -24,8 +24,9 @@ from serving.sources import ModelSource
 from serving.warmup import warm_up
 
 log = logging.getLogger(__name__)
-# For how long new requests are refused, at the least, before the ports close.
-_REFUSE_SECONDS = 0.5
+# The ports close once nobody has asked for anything for so long, or has gone on asking for longer.
+_QUIET_SECONDS = 0.5
+_REFUSE_SECONDS = 3
 
 
 class App:
@@ -101,10 +102,10 @@ class App:
         self._grpc.start()
         self._source.watch()
 
-    def stop(self) -> bool:
+    def stop(self) -> None:
         """Goes out of service: answers what is in flight, refuses what comes, lets all go.
 
-        Returns whether all has ended; a load that is under way goes on in its thread.
+        A load that is under way goes on in its thread.
         """
         end = time.monotonic() + self._options.grace_seconds
         self._source.close()
@@ -112,13 +113,15 @@ class App:
         # First the service refuses, while the ports still answer: calls that gRPC has received
         # but not yet handed over end as CANCELLED when its server stops, which no client retries.
         self.in_flight.close()
-        time.sleep(_REFUSE_SECONDS)
         self.in_flight.drain(end - time.monotonic())
+        patience = time.monotonic() + _REFUSE_SECONDS
+        while self.in_flight.quiet() < _QUIET_SECONDS and time.monotonic() < patience:
+            time.sleep(_QUIET_SECONDS / 10)
         self._grpc.stop()
         if self.rest_port is not None:
             self._rest.stop()
         self._runner.close()
-        return self.models.close(end - time.monotonic())
+        self.models.close(end - time.monotonic())
 
     def _load(self, name, version, folder):
         start = time.perf_counter()

@@ -72,6 +72,7 @@ class InFlight:
         self._refusal = refusal
         self._count = 0
         self._closed = False
+        self._refused = 0.0
         self._changed = threading.Condition()
 
     @property
@@ -88,6 +89,7 @@ class InFlight:
         """
         with self._changed:
             if self._closed:
+                self._refused = time.monotonic()
                 raise unavailable("The server is shutting down.")
             if self._count + count > self._limit:
                 raise exhausted(self._refusal)
@@ -103,6 +105,11 @@ class InFlight:
         """Admits nobody any more."""
         with self._changed:
             self._closed = True
+            self._refused = time.monotonic()
+
+    def quiet(self) -> float:
+        """Seconds since anybody was last refused for that, or since `close`."""
+        return time.monotonic() - self._refused
 
     def drain(self, seconds: float) -> None:
         """Returns once nothing is in flight, or so many seconds have passed."""

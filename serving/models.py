@@ -163,15 +163,14 @@ class Models:
             for name in names:
                 self._update(name)
 
-    def close(self, seconds: float = 60) -> bool:
-        """Lets go of everything; of nothing, and False, where a load takes longer than so."""
+    def close(self, seconds: float = 60) -> None:
+        """Lets go of everything; of nothing where a load goes on for longer than so."""
         if not self._pass.acquire(timeout=max(0, seconds)):
-            return False
+            return
         for name in list(self._models):
             self._remove(name)
         self._pass.release()
         self._reaper.close()
-        return True
 
     # Inside -------------------------------------------------------------------------------
 
@@ -246,6 +245,7 @@ class Models:
         states = model.states
         states.set(version, START)
         states.set(version, LOADING)
+        log.info("model %s version %d is being loaded", name, version)
         try:
             servable = self._load(name, version, folder)
         except Exception as error:

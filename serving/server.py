@@ -12,8 +12,8 @@ _LOOK_SECONDS = 0.2
 _MOST_THREADS = 128
 
 
-def run(arguments: list[str]) -> int:
-    """Serves until SIGTERM or SIGINT; gives the exit code."""
+def run(arguments: list[str]) -> None:
+    """Serves until SIGTERM or SIGINT, then ends the process with code 0."""
     settings = options.parse(arguments)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
@@ -39,12 +39,12 @@ def run(arguments: list[str]) -> int:
     while not ended.wait(_LOOK_SECONDS):
         pass
     print("stopping: no new requests, those in flight are answered", flush=True)
-    complete = app.stop()
+    app.stop()
     print("stopped", flush=True)
-    if not complete:
-        # A thread inside TensorFlow does not survive the end of the interpreter in order.
-        os._exit(0)
-    return 0
+    # Nothing is left to do, and taking TensorFlow down in order takes seconds; a load that is still
+    # under way would not survive it.
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _on_signals(handle):

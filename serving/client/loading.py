@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic, sleep
 
+import grpc
 import numpy as np
 
 from serving.client.errors import CallError
@@ -142,5 +143,9 @@ class _Worker(threading.Thread):
             self.send()
         except CallError as error:
             self.errors[error.code.name] += 1
+            if error.code is grpc.StatusCode.UNAVAILABLE:
+                # A server that is away refuses at once; asking it thousands of times a second
+                # would be a load on this machine alone.
+                sleep(_NAP)
         else:
             self.latencies.append(monotonic() - due)

@@ -1,5 +1,7 @@
 """What the labels of models are called, which only a classifier tells."""
 
+import grpc
+
 from serving import cli
 from serving.client import options
 from serving.client.client import CLASSIFIER
@@ -22,6 +24,14 @@ def add_names(parser: cli.Parser) -> None:
     )
 
 
+# Codes that say nothing of the model.
+_OUT_OF_REACH = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
+
 def names_of(parsed, client) -> tuple[str, ...]:
     """The names of a generator's labels, which only the classifier beside it tells."""
     return parsed.class_names or class_names(client, parsed.classifier)
@@ -32,6 +42,8 @@ def class_names(client, model) -> tuple[str, ...]:
     try:
         return client.class_names(model)
     except CallError as error:
+        if error.code in _OUT_OF_REACH:
+            raise
         raise ClientError(
             f"the names of the classes cannot be had from {getattr(model, 'name', model)}: "
             f"{error}. Give them with --class-names where it has none."

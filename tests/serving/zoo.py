@@ -80,7 +80,8 @@ def write_tensors(path: Path) -> None:
     """Signatures for tensors of every kind.
 
     `serving_default` gives back what it is given, a tensor of each of KINDS; `sum` adds a and b;
-    `checked` means over images of 2 x 2, whose shape it checks; `bytes` measures strings.
+    `checked` means over images of 2 x 2, whose shape it checks; `bytes` measures strings;
+    `decoded` reads image files.
     """
     import tensorflow as tf
 
@@ -99,17 +100,28 @@ def write_tensors(path: Path) -> None:
     def measured(image_bytes):
         return {"image_bytes": image_bytes, "length": tf.strings.length(image_bytes)}
 
+    def decoded(image_bytes):
+        def decode(one):
+            image = tf.io.decode_image(one, channels=3, expand_animations=False)
+            return tf.image.resize(image, (4, 4))
+
+        spec = tf.TensorSpec((4, 4, 3), tf.float32)
+        return {"image": tf.map_fn(decode, image_bytes, fn_output_signature=spec)}
+
     specs = {name: tf.TensorSpec(None, kind, name=name) for name, kind in KINDS.items()}
     module.echo = tf.function(echo).get_concrete_function(**specs)
     rows = tf.TensorSpec((None,), tf.float32)
     module.total = tf.function(total).get_concrete_function(a=rows, b=rows)
     image = tf.TensorSpec((None, 2, 2), tf.float32)
     module.checked = tf.function(checked).get_concrete_function(image=image)
+    files = tf.TensorSpec((None,), tf.string)
+    module.decoded = tf.function(decoded).get_concrete_function(image_bytes=files)
     strings = tf.TensorSpec(None, tf.string)
     module.measured = tf.function(measured).get_concrete_function(image_bytes=strings)
     signatures = {
         "serving_default": module.echo,
         "bytes": module.measured,
+        "decoded": module.decoded,
         "sum": module.total,
         "checked": module.checked,
     }

@@ -9,6 +9,7 @@ from serving import cli
 from serving.client import options
 from serving.client.answers import ModelSpec
 from serving.client.client import CLASSIFIER
+from serving.client.errors import ImageError
 from serving.client.images import find_images, image_bytes
 from serving.client.loading import Plan, run_load
 
@@ -28,7 +29,7 @@ def run(arguments: list[str]) -> int | None:
     seconds = parsed.duration or (None if parsed.count else 10.0)
     plan = Plan(parsed.concurrency, seconds, parsed.count, parsed.rate)
     spec = ModelSpec(parsed.model, parsed.signature, parsed.version, parsed.version_label)
-    files = [image_bytes(path) for path in find_images(parsed.images)] if parsed.images else []
+    files = _files(parsed.images)
     with options.connect(parsed) as client:
         inputs = _inputs(client.metadata(spec), spec, parsed, files)
         send = client.transport.prepared(spec, inputs)
@@ -40,6 +41,22 @@ def run(arguments: list[str]) -> int | None:
     else:
         _print(report)
     return int(report["answered"] == 0)
+
+
+def _files(paths) -> list[bytes]:
+    """The images that can be read; the others are named on stderr."""
+    if not paths:
+        return []
+    files, failed = [], None
+    for path in find_images(paths):
+        try:
+            files.append(image_bytes(path))
+        except ImageError as error:
+            print(f"skipped: {error}", file=sys.stderr)
+            failed = error
+    if not files and failed:
+        raise failed
+    return files
 
 
 def _parser() -> cli.Parser:
