@@ -49,7 +49,7 @@ class App:
         self.rest_port: int | None = None
         self._credentials = _credentials(options.ssl_config_file)
         self._metrics = Metrics()
-        self._metrics_path = _metrics_path(options.monitoring_config_file)
+        metrics_path = _metrics_path(options.monitoring_config_file)
         self._runner = Batcher(_batching(options)) if options.enable_batching else Direct()
         self.models = Models(self._load)
         self._source = ModelSource(options, self.models)
@@ -68,7 +68,7 @@ class App:
         self._grpc = GrpcServer(
             service, options.max_in_flight, options.max_message_bytes, options.channel_arguments()
         )
-        rest = Rest(service, self._metrics, self._metrics_path, options.rest_timeout_ms / 1000)
+        rest = Rest(service, self._metrics, metrics_path, options.rest_timeout_ms / 1000)
         self._rest = HttpServer(rest, options.max_in_flight, options.max_message_bytes)
 
     def load(self) -> None:
