@@ -1,7 +1,6 @@
 """The server put together: models, batching, gRPC, REST, and what watches the folders."""
 
 import logging
-import socket
 import time
 
 import grpc
@@ -43,13 +42,11 @@ class App:
 
     def __init__(self, options: Options):
         self._options = options
-        # IPv6 addresses come with brackets or without.
-        self._host = options.host.strip("[]")
         self.port: int | None = None
         self.rest_port: int | None = None
         self._credentials = _credentials(options.ssl_config_file)
         self._metrics = Metrics()
-        self._metrics_path = _metrics_path(options.monitoring_config_file)
+        metrics_path = _metrics_path(options.monitoring_config_file)
         self._runner = Batcher(_batching(options)) if options.enable_batching else Direct()
         self.models = Models(self._load)
         self._source = ModelSource(options, self.models)
@@ -68,26 +65,22 @@ class App:
         self._grpc = GrpcServer(
             service, options.max_in_flight, options.max_message_bytes, options.channel_arguments()
         )
-        rest = Rest(service, self._metrics, self._metrics_path, options.rest_timeout_ms / 1000)
+        rest = Rest(service, self._metrics, metrics_path, options.rest_timeout_ms / 1000)
         self._rest = HttpServer(rest, options.max_in_flight, options.max_message_bytes)
 
     def load(self) -> None:
         """Loads the models.
 
         Raises:
-            StartError: no model can be loaded, or a port is taken.
+            StartError: no model can be loaded.
             UsageError: the models' configuration is wrong.
         """
-        options = self._options
-        for port, name in ((options.port, "--port"), (options.rest_port, "--rest-port")):
-            if port and (options.rest or name == "--port"):
-                _check_free(self._host, port, name)
         self._source.load()
 
     def listen(self) -> None:
         """Opens the ports, and keeps looking for models from now on; raises StartError."""
         options = self._options
-        host = f"[{self._host}]" if ":" in self._host else self._host
+        host = f"[{options.host}]" if ":" in options.host else options.host
         address = f"{host}:{options.port}"
         try:
             self.port = self._grpc.bind(address, self._credentials)
@@ -96,7 +89,7 @@ class App:
             raise StartError(f"--port{hint}: cannot listen on {address}: {error}") from error
         if options.rest:
             try:
-                self.rest_port = self._rest.start(self._host, options.rest_port)
+                self.rest_port = self._rest.start(options.host, options.rest_port)
             except OSError as error:
                 raise StartError(f"--rest-port: cannot listen: {error}") from error
         self._grpc.start()
@@ -154,15 +147,3 @@ def _batching(options):
         return BatchingParameters()
     path = options.batching_parameters_file
     return BatchingParameters.from_message(read_batching(path), path)
-
-
-def _check_free(host, port, flag):
-    """Says that a port is taken before minutes are spent on loading models."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # Ports of connections that have just ended count as free, as they do for the server.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise StartError(f"{flag}: cannot listen on {host}:{port}: {error.strerror}") from error

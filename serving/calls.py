@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import grpc
 
-from serving.errors import ServingError, exhausted, unavailable
+from serving.errors import ServingError, deadline_exceeded, exhausted, unavailable
 
 
 class Call:
@@ -54,7 +54,7 @@ class Call:
     def check(self) -> None:
         """Raises ServingError: DEADLINE_EXCEEDED or CANCELLED where the call is over."""
         if self.remaining() == 0:
-            raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline exceeded")
+            raise deadline_exceeded()
         if self._cancelled:
             raise ServingError(grpc.StatusCode.CANCELLED, "Request was cancelled")
 

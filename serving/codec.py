@@ -69,8 +69,7 @@ def encode(tensor: tf.Tensor, as_content: bool = False) -> tensor_pb2.TensorProt
 
     Args:
         tensor: eager, of any numeric kind, bool or string.
-        as_content: give the values in `tensor_content`, which clients read about 100 times as
-            fast.
+        as_content: give the values in `tensor_content`, which Python clients read much faster.
     """
     array = tensor.numpy()
     proto = tensor_pb2.TensorProto(dtype=tensor.dtype.as_datatype_enum)

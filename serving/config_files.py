@@ -12,7 +12,7 @@ from serving.cli import UsageError
 
 _PACKAGE = "cdd_keras.serving"
 _TYPES = descriptor_pb2.FieldDescriptorProto
-# {message: {field: (number, kind)}};
+# {message: {field: (number, kind)}}
 _MESSAGES = {
     "IntegerValue": {"value": (1, "int64")},
     "BoolValue": {"value": (1, "bool")},

@@ -86,6 +86,11 @@ def exhausted(message: str) -> ServingError:
     return ServingError(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
 
 
+def deadline_exceeded() -> ServingError:
+    """DEADLINE_EXCEEDED."""
+    return ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline exceeded")
+
+
 def unimplemented(message: str) -> ServingError:
     """UNIMPLEMENTED."""
     return ServingError(grpc.StatusCode.UNIMPLEMENTED, message)

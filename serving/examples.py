@@ -18,23 +18,13 @@ REGRESS = "tensorflow/serving/regress"
 def classify(runner, servable, request, call: Call):
     """A `ClassificationResponse` to a `ClassificationRequest`; raises as `inference.predict`."""
     response = classification_pb2.ClassificationResponse()
-    examples = _examples(request.input)
-    name = _classify_into(
-        response.result, runner, servable, request.model_spec.signature_name, examples, call
-    )
-    fill_spec(response.model_spec, servable, name)
-    return response
+    return _answered(response, _classify_into, runner, servable, request, call)
 
 
 def regress(runner, servable, request, call: Call):
     """A `RegressionResponse` to a `RegressionRequest`; raises as `inference.predict`."""
     response = regression_pb2.RegressionResponse()
-    examples = _examples(request.input)
-    name = _regress_into(
-        response.result, runner, servable, request.model_spec.signature_name, examples, call
-    )
-    fill_spec(response.model_spec, servable, name)
-    return response
+    return _answered(response, _regress_into, runner, servable, request, call)
 
 
 def multi_inference(runner, servable, request, call: Call):
@@ -60,12 +50,19 @@ def multi_inference(runner, servable, request, call: Call):
         result = response.results.add()
         asked = task.model_spec.signature_name
         if task.method_name == CLASSIFY:
-            target = result.classification_result
-            name = _classify_into(target, runner, servable, asked, examples, call)
+            fill, part = _classify_into, result.classification_result
         else:
-            target = result.regression_result
-            name = _regress_into(target, runner, servable, asked, examples, call)
+            fill, part = _regress_into, result.regression_result
+        name = fill(part, runner, servable, asked, examples, call)
         fill_spec(result.model_spec, servable, name)
+    return response
+
+
+def _answered(response, fill, runner, servable, request, call):
+    """The response to a request of one signature, its result filled in by `fill`."""
+    asked = request.model_spec.signature_name
+    name = fill(response.result, runner, servable, asked, _examples(request.input), call)
+    fill_spec(response.model_spec, servable, name)
     return response
 
 

@@ -147,7 +147,8 @@ class GrpcServer:
         )
         self._health = Health()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        for name in ("", *_SERVICES):
+            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         reflection.enable_server_reflection(
             (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
         )
@@ -173,7 +174,3 @@ class GrpcServer:
     def stop(self) -> None:
         """Closes the port; answers that are being written are finished."""
         self._server.stop(_CLOSE_SECONDS).wait()
-
-    def _set_health(self, state):
-        for name in ("", *_SERVICES):
-            self._health.set(name, state)

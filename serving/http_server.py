@@ -4,18 +4,16 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import grpc
 from aiohttp import web
 from aiohttp.http_exceptions import ContentEncodingError
 
 from serving import json_answers
 from serving.calls import InFlight
-from serving.errors import ServingError, invalid
+from serving.errors import ServingError, deadline_exceeded, invalid
 from serving.rest import Rest
 
 _CLOSE_SECONDS = 1
 _SPARE = 4
-_LATE = grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 class HttpServer:
@@ -98,7 +96,7 @@ class HttpServer:
             async with asyncio.timeout(call.remaining()):
                 body = await request.read()
         except TimeoutError:
-            return self._rest.refusal(ServingError(_LATE, "Deadline exceeded"))
+            return self._rest.refusal(deadline_exceeded())
         except web.HTTPRequestEntityTooLarge:
             message = (
                 f"The request is larger than {self._max_body_bytes} bytes (--max-message-bytes)."

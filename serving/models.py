@@ -10,35 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from serving.calls import Call
-from serving.errors import as_serving_error, failed_precondition, invalid, not_found
+from serving.errors import (
+    as_serving_error,
+    deadline_exceeded,
+    failed_precondition,
+    invalid,
+    not_found,
+)
+from serving.model import Held, Model, not_known
 from serving.model_lists import check_list
 from serving.reaper import Reaper
-from serving.states import AVAILABLE, END, LOADING, START, UNLOADING, VersionStates
+from serving.states import AVAILABLE, END, LOADING, START, UNLOADING
 from serving.versions import find_versions, fingerprint, wanted
 
 log = logging.getLogger(__name__)
-
-
-class _Held:
-    """A loaded version, the number of those who use it, and what to do after the last of them."""
-
-    def __init__(self, servable):
-        self.servable = servable
-        self.users = 0
-        self.at_end: Callable[[], None] | None = None
-
-
-class _Model:
-    """A model by its configuration, with what is loaded of it."""
-
-    def __init__(self, config):
-        self.config = config
-        self.states = VersionStates()
-        # Those in force: of the configuration's, the ones whose versions are loaded.
-        self.labels: dict[str, int] = {}
-        self.loaded: dict[int, _Held] = {}
-        # Versions that failed to load, and what their folders held then.
-        self.failed: dict[int, tuple] = {}
 
 
 class Models:
@@ -50,7 +35,7 @@ class Models:
 
     def __init__(self, load: Callable[[str, int, Path], object]):
         self._load = load
-        self._models: dict[str, _Model] = {}
+        self._models: dict[str, Model] = {}
         # Guards the tables, never held while a model loads.
         self._lock = threading.Lock()
         # One pass over the folders at a time.
@@ -70,7 +55,10 @@ class Models:
         if not spec.name:
             raise invalid("ModelSpec has no name specified.")
         with self._lock:
-            held = self._find(spec)
+            model = self._models.get(spec.name)
+            if model is None:
+                raise not_known(spec)
+            held = model.held(spec)
             held.users += 1
         try:
             yield held.servable
@@ -91,7 +79,7 @@ class Models:
             raise invalid("ModelSpec has no name specified.")
         with self._lock:
             model = self._models.get(spec.name)
-            version = self._numbered(model, spec) if model else None
+            version = model.number(spec) if model else None
             asked = spec.HasField("version") or bool(spec.version_label)
             found = model.states.messages(version) if model else []
         if not found and asked:
@@ -130,18 +118,20 @@ class Models:
 
         Args:
             configs: the models there are to be.
-            call: whose deadline bounds the wait for another change to end, and without which
-                nothing is changed.
+            call: whose deadline bounds the wait for another change to end; where it is over by
+                then, nothing changes.
 
         Raises:
-            ServingError: INVALID_ARGUMENT where the list is refused and nothing changes;
+            ServingError: DEADLINE_EXCEEDED or CANCELLED where the call is over;
+                INVALID_ARGUMENT where the list is refused and nothing changes;
                 FAILED_PRECONDITION where it holds, but a model that is new in it could not be
                 loaded, or a label names a version that is not loaded (it stays where it was).
         """
         call = call or Call()
         left = call.remaining()
         if not self._pass.acquire(timeout=-1 if left is None else left):
-            call.check()
+            # Said here and not left to `check`, for whose clock it may be a moment too early.
+            raise deadline_exceeded()
         try:
             call.check()
             self._replace(configs)
@@ -180,36 +170,14 @@ class Models:
             new = [config.name for config in configs if config.name not in self._models]
             gone = set(self._models) - {config.name for config in configs}
             for config in configs:
-                self._models.setdefault(config.name, _Model(config)).config = config
+                self._models.setdefault(config.name, Model(config)).config = config
         for config in configs:
             self._update(config.name)
         for name in gone:
             self._remove(name)
         self._check_available(new)
-        self._check_labels(configs)
-
-    def _find(self, spec):
-        model = self._models.get(spec.name)
-        version = self._numbered(model, spec) if model else None
-        if model and version is None and not spec.HasField("version") and model.loaded:
-            version = max(model.loaded)
-        if not model or version not in model.loaded:
-            wish = (
-                f"Specific({spec.name}, {spec.version.value if version is None else version})"
-                if spec.HasField("version") or version is not None
-                else f"Latest({spec.name})"
-            )
-            raise not_found(f"Servable not found for request: {wish}")
-        return model.loaded[version]
-
-    @staticmethod
-    def _numbered(model, spec):
-        """The version that a spec names, by number or label; None where it names none."""
-        if spec.version_label:
-            if spec.version_label not in model.labels:
-                raise invalid(f"Unrecognized servable version label: {spec.version_label}")
-            return model.labels[spec.version_label]
-        return spec.version.value if spec.HasField("version") else None
+        for config in configs:
+            self._models[config.name].check_labels()
 
     def _update(self, name):
         model = self._models[name]
@@ -221,20 +189,12 @@ class Models:
         for version in wish:
             if version not in model.loaded:
                 self._add(model, version, found[version])
-        self._assign_labels(model)
+        with self._lock:
+            model.assign_labels()
         # As TensorFlow Serving's availability-preserving policy has it.
         if not wish or any(version in model.loaded for version in wish):
             for version in set(model.loaded) - set(wish):
                 self._drop(model, version)
-
-    def _assign_labels(self, model):
-        """Moves labels to versions that are loaded; before that they stay where they were."""
-        with self._lock:
-            model.labels = {
-                label: version if version in model.loaded else model.labels.get(label)
-                for label, version in model.config.version_labels.items()
-                if version in model.loaded or label in model.labels
-            }
 
     def _add(self, model, version, folder):
         held = fingerprint(folder)
@@ -256,7 +216,7 @@ class Models:
             return
         with self._lock:
             model.failed.pop(version, None)
-            model.loaded[version] = _Held(servable)
+            model.loaded[version] = Held(servable)
             states.set(version, AVAILABLE)
         log.info("model %s version %d is available", name, version)
 
@@ -293,13 +253,3 @@ class Models:
         if missing:
             reasons = "; ".join(f"{name}: {why}" for name, why in missing.items())
             raise failed_precondition(f"Some models did not become available: {{{reasons}}}")
-
-    def _check_labels(self, configs):
-        for config in configs:
-            labels = self._models[config.name].labels
-            for label, version in config.version_labels.items():
-                if labels.get(label) != version:
-                    raise failed_precondition(
-                        f"Request to assign label {label} to version {version} of model "
-                        f"{config.name}, which is not currently available for inference"
-                    )

@@ -65,6 +65,8 @@ class Options:
             "grace_seconds",
         )
         self.channel_arguments()
+        # IPv6 addresses come with brackets or without.
+        object.__setattr__(self, "host", self.host.strip("[]"))
 
     def channel_arguments(self) -> tuple[tuple[str, object], ...]:
         """`--grpc-channel-arguments` as gRPC takes them: numbers where they are numbers."""

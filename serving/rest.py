@@ -102,9 +102,7 @@ class Rest:
         )
 
     def _classify(self, servable, body, call):
-        request = classification_pb2.ClassificationRequest()
-        request.model_spec.signature_name = json_requests.signature_name(body)
-        _fill_examples(request.input, body)
+        request = _examples_request(classification_pb2.ClassificationRequest(), body)
         response = examples.classify(self._service.runner, servable, request, call)
         return {
             "results": [
@@ -114,9 +112,7 @@ class Rest:
         }
 
     def _regress(self, servable, body, call):
-        request = regression_pb2.RegressionRequest()
-        request.model_spec.signature_name = json_requests.signature_name(body)
-        _fill_examples(request.input, body)
+        request = _examples_request(regression_pb2.RegressionRequest(), body)
         response = examples.regress(self._service.runner, servable, request, call)
         values = [json_answers.shortest(one.value) for one in response.result.regressions]
         return {"results": values}
@@ -161,13 +157,16 @@ def _spec(found):
     return spec
 
 
-def _fill_examples(request_input, body):
+def _examples_request(request, body):
+    """The request, filled in from JSON with a signature and tf.Examples."""
+    request.model_spec.signature_name = json_requests.signature_name(body)
     examples = body.get("examples")
     if not isinstance(examples, list) or not examples:
         raise invalid("Missing 'examples' key: expected a list with at least one example")
-    kind = request_input.example_list
+    kind = request.input.example_list
     if "context" in body:
-        kind = request_input.example_list_with_context
+        kind = request.input.example_list_with_context
         kind.context.CopyFrom(json_requests.example_of(body["context"]))
     for features in examples:
         kind.examples.add().CopyFrom(json_requests.example_of(features))
+    return request

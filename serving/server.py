@@ -15,12 +15,16 @@ _MOST_THREADS = 128
 def run(arguments: list[str]) -> None:
     """Serves until SIGTERM or SIGINT, then ends the process with code 0."""
     settings = options.parse(arguments)
+    # gRPC, which usage errors do without.
+    from serving.ports import check_ports
+
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
     # Until it listens it has promised nothing to anybody. (As the first process of a container it
     # would not hear of a signal without a handler.)
     _on_signals(lambda number: sys.exit(128 + number))
+    check_ports(settings)
     with cli.quiet_stderr():
         import tensorflow as tf
 

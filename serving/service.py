@@ -3,6 +3,9 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+
+from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
 from serving import examples, inference
 from serving.calls import Call, InFlight
@@ -52,41 +55,24 @@ class Service:
         """
         settings = self.settings
         if as_content:
-            settings = inference.Settings(settings.max_bytes, True)
-
-        def answer(servable):
-            return inference.predict(self.runner, servable, request, call, settings)
-
-        return self.answered("Predict", "GRPC", _spec(request), answer)
+            settings = replace(settings, as_content=True)
+        return self._over_grpc("Predict", request, inference.predict, request, call, settings)
 
     def classify(self, request, call: Call):
         """`ClassificationRequest` to `ClassificationResponse`; as `predict`."""
-
-        def answer(servable):
-            return examples.classify(self.runner, servable, request, call)
-
-        return self.answered("Classify", "GRPC", _spec(request), answer)
+        return self._over_grpc("Classify", request, examples.classify, request, call)
 
     def regress(self, request, call: Call):
         """`RegressionRequest` to `RegressionResponse`; as `predict`."""
-
-        def answer(servable):
-            return examples.regress(self.runner, servable, request, call)
-
-        return self.answered("Regress", "GRPC", _spec(request), answer)
+        return self._over_grpc("Regress", request, examples.regress, request, call)
 
     def multi_inference(self, request, call: Call):
         """`MultiInferenceRequest` to `MultiInferenceResponse`; as `predict`."""
         first = request.tasks[0] if request.tasks else None
-
-        def answer(servable):
-            return examples.multi_inference(self.runner, servable, request, call)
-
-        return self.answered("MultiInference", "GRPC", _spec(first), answer)
+        return self._over_grpc("MultiInference", first, examples.multi_inference, request, call)
 
     def metadata(self, request):
         """`GetModelMetadataRequest` to `GetModelMetadataResponse`; as `predict`."""
-        from tensorflow_serving.apis import get_model_metadata_pb2
 
         def answer(servable):
             if not request.metadata_field:
@@ -106,7 +92,6 @@ class Service:
 
     def status(self, request):
         """`GetModelStatusRequest` to `GetModelStatusResponse`; as `predict`."""
-        from tensorflow_serving.apis import get_model_status_pb2
 
         def answer():
             spec = _spec(request)()
@@ -122,14 +107,6 @@ class Service:
         UNAVAILABLE during another: each holds a thread for as long as models load.
         """
 
-        def answer():
-            if not self._reloading.acquire(blocking=False):
-                raise unavailable("Another list of models is being loaded.")
-            try:
-                take()
-            finally:
-                self._reloading.release()
-
         def take():
             if request.config.WhichOneof("config") != "model_config_list":
                 raise invalid(
@@ -138,7 +115,12 @@ class Service:
                 )
             self.models.configure(request.config.model_config_list.config, call)
 
-        return _guarded(answer)
+        if not self._reloading.acquire(blocking=False):
+            raise unavailable("Another list of models is being loaded.")
+        try:
+            _guarded(take)
+        finally:
+            self._reloading.release()
 
     def answered(self, method: str, api: str, spec: Callable, answer: Callable):
         """What `answer` gives for the servable that is asked for, counted and timed.
@@ -170,6 +152,14 @@ class Service:
             raise
         finally:
             self._metrics.observe(name, method, api, status, time.perf_counter() - start)
+
+    def _over_grpc(self, method, asked, function, *arguments):
+        """What `function` answers with the servable of `asked`, the message with a `model_spec`."""
+
+        def answer(servable):
+            return function(self.runner, servable, *arguments)
+
+        return self.answered(method, "GRPC", _spec(asked), answer)
 
     def _with_servable(self, spec, answer):
         with self.models.use(spec()) as servable:

@@ -33,7 +33,6 @@ class ModelSource:
         self._listed: list = []
         self._problem: str | None = None
         self._ending = threading.Event()
-        self._threads: list[threading.Thread] = []
 
     def load(self) -> None:
         """Loads them for the first time.
@@ -60,7 +59,7 @@ class ModelSource:
             self._repeat(self._options.model_config_file_poll_wait_seconds, self._look_at_file)
 
     def close(self) -> None:
-        """Looks no more, once a load that is under way has ended."""
+        """Looks no more; a load that is under way goes on."""
         self._ending.set()
 
     def _look_at_folders(self):
@@ -108,9 +107,7 @@ class ModelSource:
                     # A thread that dies would leave the server on its old versions for good.
                     log.exception("looking for models failed")
 
-        thread = threading.Thread(target=work, name="watch", daemon=True)
-        thread.start()
-        self._threads.append(thread)
+        threading.Thread(target=work, name="watch", daemon=True).start()
 
 
 def configured_models(options: Options) -> list:

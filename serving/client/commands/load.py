@@ -10,6 +10,7 @@ from serving.client import options
 from serving.client.answers import ModelSpec
 from serving.client.client import CLASSIFIER
 from serving.client.errors import ImageError
+from serving.client.folders import shown
 from serving.client.images import find_images, image_bytes
 from serving.client.loading import Plan, run_load
 
@@ -52,7 +53,7 @@ def _files(paths) -> list[bytes]:
         try:
             files.append(image_bytes(path))
         except ImageError as error:
-            print(f"skipped: {error}", file=sys.stderr)
+            print(f"skipped: {shown(error)}", file=sys.stderr)
             failed = error
     if not files and failed:
         raise failed
