@@ -80,8 +80,7 @@ class App:
     def listen(self) -> None:
         """Opens the ports, and keeps looking for models from now on; raises StartError."""
         options = self._options
-        host = f"[{options.host}]" if ":" in options.host else options.host
-        address = f"{host}:{options.port}"
+        address = options.authority(options.port)
         try:
             self.port = self._grpc.bind(address, self._credentials)
         except RuntimeError as error:

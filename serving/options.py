@@ -68,6 +68,10 @@ class Options:
         # IPv6 addresses come with brackets or without.
         object.__setattr__(self, "host", self.host.strip("[]"))
 
+    def authority(self, port: int) -> str:
+        """`host:port` as URLs and gRPC write it."""
+        return f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
+
     def channel_arguments(self) -> tuple[tuple[str, object], ...]:
         """`--grpc-channel-arguments` as gRPC takes them: numbers where they are numbers."""
         pairs = []

@@ -22,8 +22,9 @@ def run(arguments: list[str]) -> None:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
     # Until it listens it has promised nothing to anybody. (As the first process of a container it
-    # would not hear of a signal without a handler.)
-    _on_signals(lambda number: sys.exit(128 + number))
+    # would not hear of a signal without a handler.) An exception would not do: it is raised
+    # wherever Python is, which may be a callback or a destructor that swallows it.
+    _on_signals(lambda number: os._exit(128 + number))
     check_ports(settings)
     with cli.quiet_stderr():
         import tensorflow as tf
@@ -72,9 +73,10 @@ def _tell(app, settings):
             # Names with underscores before them are TensorFlow's own.
             names = sorted(key for key in servable.signatures if not key.startswith("__"))
             print(f"model {name} version {servable.version}: {', '.join(names)}")
-    print(f"gRPC on {settings.host}:{app.port}" + (" (TLS)" if settings.ssl_config_file else ""))
+    tls = " (TLS)" if settings.ssl_config_file else ""
+    print(f"gRPC on {settings.authority(app.port)}{tls}")
     if app.rest_port is not None:
-        print(f"REST on http://{settings.host}:{app.rest_port}/v1/models/NAME")
+        print(f"REST on http://{settings.authority(app.rest_port)}/v1/models/NAME")
     print("ready", flush=True)
 
 

@@ -73,6 +73,16 @@ def test_models_of_a_folder(models):
     assert (config.name, config.base_path) == ("other", str(models / "m"))
 
 
+@pytest.mark.parametrize(
+    ("host", "authority"),
+    [("localhost", "localhost:1"), ("::1", "[::1]:1"), ("[::1]", "[::1]:1")],
+)
+def test_addresses_of_either_kind(host, authority):
+    settings = options.Options(model_config_file="F", host=host)
+    assert settings.authority(1) == authority
+    assert "[" not in settings.host
+
+
 def test_channel_arguments():
     settings = options.Options(
         model_config_file="F", grpc_channel_arguments="grpc.a=1,grpc.b=-2,grpc.c=x=y"
