@@ -126,26 +126,17 @@ def measure_all_target(run: PlannedRun) -> None:
     if not run.task.transductive or place.is_file():
         return
     cli.load_tensorflow()
-    import numpy as np
-
     from cdd_keras.data import load_pair
-    from cdd_keras.data.preprocessing import to_float
+    from cdd_keras.data.sets import ALL
     from cdd_keras.domains import TARGET
-    from cdd_keras.evaluation import in_batches
+    from cdd_keras.evaluation import classification_report
     from cdd_keras.inference import open_run
-    from cdd_keras.metrics.classification import score
     from cdd_keras.metrics.summary import plain
 
     model = open_run(run.folder.path, run.config.precision).model
-    if not model.can_read(TARGET):
-        return
-    sets = [one for (_, domain), one in load_pair(run.config).sets.items() if domain == TARGET]
-    read = [
-        in_batches(lambda batch: model.classify(to_float(batch), TARGET), one.images)
-        for one in sets
-    ]
-    labels = np.concatenate([one.labels for one in sets])
-    write_json(place, plain(score(labels, np.concatenate(read))))
+    figures = classification_report(model, load_pair(run.config).joined(), ALL)[TARGET]
+    if figures is not None:
+        write_json(place, plain(figures))
 
 
 def draw_figure(run: PlannedRun, path: Path) -> None:

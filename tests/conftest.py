@@ -1,6 +1,7 @@
 """A tiny trained run, made once a session without the training loop, and a stranger's images."""
 
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -16,6 +17,16 @@ def pytest_addoption(parser):
     text = "of a server with the models that `python tests/serving/zoo.py DIR` writes"
     group.addoption("--server-address", metavar="HOST:PORT", help=f"gRPC {text}")
     group.addoption("--rest-address", metavar="HOST:PORT", help=f"REST {text}")
+
+
+@pytest.fixture(autouse=True)
+def determinism_ends():
+    """Trials turn it on for their process, which in tests is everybody's."""
+    yield
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.util import _pywrap_determinism
+
+        _pywrap_determinism.enable(False)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tensorflow.python.util import _pywrap_determinism
 
 from cdd_keras import cli, tune
 from cdd_keras.config import Config
@@ -28,13 +27,6 @@ SMALL = [
     *("--channels", "4", "--discriminator-channels", "4", "--code-size", "4"),
     *("--synthetic-count", "60", "--evaluate-every", "0.5", "--precision", "float32"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def determinism_ends():
-    """Trials turn it on for their process, which in tests is everybody's."""
-    yield
-    _pywrap_determinism.enable(False)
 
 
 @pytest.fixture(scope="module")

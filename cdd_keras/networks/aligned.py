@@ -55,7 +55,8 @@ class AlignedClassifier(Classifier):
         rank = min(self.kernel.shape[0], *(len(one) for one in features.values()))
         source, target = (PCA(rank).fit(features[domain]) for domain in DOMAINS)
         alignment = source.components_ @ target.components_.T
-        linear = LogisticRegression(max_iter=1000)
+        # The class frequencies are left out, as in the losses of the classifiers that are trained.
+        linear = LogisticRegression(max_iter=1000, class_weight="balanced")
         linear.fit(source.transform(features[SOURCE]) @ alignment, labels)
         kernel, bias = _for_each_class(linear, self.bias.shape[0])
         # Fewer images than dimensions leave the rest of them unused.

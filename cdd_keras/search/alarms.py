@@ -5,8 +5,8 @@ import math
 from cdd_keras.progress import Progress
 from cdd_keras.search.objectives import check_defined
 
-# Before that part of a run, readings may be anything.
-WATCHED_FROM = 0.5
+# Before that part of a run, and of so many steps, readings may be anything.
+WATCHED_FROM, LEAST_STEPS = 0.5, 50
 # A leak: translations are read as asked, and real images of that domain as by chance.
 LEAK_TRANSLATED, LEAK_KAPPA = 0.95, 0.1
 # A collapse: every image is read alike, with certainty. In nats.
@@ -67,7 +67,7 @@ def alarm(row: dict, steps: int) -> str | None:
     seen = row["label_free"]
     if seen["infomax"] is None:
         return "diverged: the readings of target images are not numbers"
-    if row["step"] < WATCHED_FROM * steps:
+    if row["step"] < max(WATCHED_FROM * steps, LEAST_STEPS):
         return None
     if seen["infomax"] < COLLAPSE_INFORMATION and -seen["target_entropy"] < COLLAPSE_ENTROPY:
         return "collapse: every target image is read alike"

@@ -11,7 +11,6 @@ import tensorflow as tf
 from cdd_keras import checkpoints
 from cdd_keras.data.sets import DomainPair
 from cdd_keras.domains import TARGET
-from cdd_keras.errors import UsageError
 from cdd_keras.evaluation import classification_report, generation_report
 from cdd_keras.files import write_json
 from cdd_keras.judges import INDEX, Judges, load_judges, save_judges, train_judge
@@ -51,7 +50,7 @@ class Experiment(kt.HyperModel):
         self._judges = None
 
     def config(self, hp):
-        """The configuration that KerasTuner's values stand for; raises UsageError if unfit."""
+        """The configuration that KerasTuner's values stand for."""
         return self.plan.config.replace(**self.plan.space.settle(hp.values))
 
     def build(self, hp):
@@ -187,11 +186,7 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         hp = trial.hyperparameters
         until = hp.values.get("tuner/epochs")
         folder = self.plan.folder.trial(trial.trial_id)
-        try:
-            config = self.hypermodel.config(hp)
-        except UsageError as error:
-            # Settings that exclude each other; only the search put them together.
-            return Record(trial.trial_id, FAILED, values, reason=str(error))
+        config = self.hypermodel.config(hp)
         if earlier := hp.values.get("tuner/trial_id"):
             promote(self.plan.folder.trial(earlier), folder)
         folder = prepare_run(config.replace(output=str(folder.path)), resume=True, overwrite=False)

@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 import tiny
-from tensorflow.python.util import _pywrap_determinism
 
 from cdd_keras.data.attributes import Attribute
 from cdd_keras.data.sets import DomainPair, ImageSet
@@ -17,13 +16,6 @@ SPACE = {
     "classifier_rate": {"min": 1e-3, "max": 1e-2, "scale": "log"},
     "channels": {"values": [2, 4]},
 }
-
-
-@pytest.fixture(autouse=True)
-def determinism_ends():
-    """Trials turn it on for their process, which in tests is everybody's."""
-    yield
-    _pywrap_determinism.enable(False)
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,10 @@ def test_leaks_and_collapses_do_from_half_the_run_on(seen, words):
     assert alarm(row(49, **seen), steps=100) is None
 
 
+def test_a_run_of_a_few_steps_has_not_collapsed():
+    assert alarm(row(2, infomax=0.001, target_entropy=-0.01), steps=2) is None
+
+
 def test_readings_that_are_no_numbers_do_at_any_time():
     assert "not numbers" in alarm(row(1, infomax=None), steps=100)
 

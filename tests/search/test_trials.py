@@ -133,19 +133,6 @@ def test_a_failure_ends_the_trial_and_not_the_search(make_plan, pair, monkeypatc
         assert reason in plan.folder.results.read_text()
 
 
-def test_settings_that_exclude_each_other_fail_the_trial(make_plan, pair):
-    plan = make_plan(
-        space={"balanced": {"values": [False, True]}, "prior_alignment": {"values": [0.0, 1.0]}},
-        prior_alignment=0.0,
-    )
-    _, tuner = make_tuner(plan, pair)
-    hp = kt.HyperParameters()
-    hp.values = {"balanced": True, "prior_alignment": 1.0}
-    with pytest.raises(kt.errors.FailedTrialError, match=r"^`balanced` hides"):
-        tuner.run_trial(kt.engine.trial.Trial(hp, "0"))
-    assert records.read(plan.folder, "0").state == "failed"
-
-
 def test_an_error_that_is_not_the_trials_fault_ends_the_search(make_plan, pair, monkeypatch):
     def broken(config, pair):
         raise OSError("no space left on device")
