@@ -63,7 +63,7 @@ def test_readings_that_are_no_numbers_do_at_any_time():
 @pytest.fixture
 def watch(tmp_path):
     folder = RunFolder(tmp_path)
-    return Watch(tiny.config(), folder, 6, parse_objective("agreement+kappa")), folder
+    return Watch(tiny.config(steps=100), folder, 6, parse_objective("agreement+kappa")), folder
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
@@ -76,10 +76,10 @@ def test_a_loss_that_is_no_number_ends_the_training(loss, watch):
 
 def test_an_alarm_ends_the_training(watch, capsys):
     callback, folder = watch
-    folder.write_rows([row(20)])
+    folder.write_rows([row(40)])
     callback.on_epoch_end(0)
-    folder.write_rows([row(20), row(20, infomax=0.0, target_entropy=0.0)])
-    with pytest.raises(DivergedError, match=r"collapse: .* at step 20"):
+    folder.write_rows([row(40), row(60, infomax=0.0, target_entropy=0.0)])
+    with pytest.raises(DivergedError, match=r"collapse: .* at step 60"):
         callback.on_epoch_end(1)
     assert capsys.readouterr().err == ""
 
