@@ -4,6 +4,9 @@ import json
 import statistics
 
 from cdd_keras.domains import DOMAINS, SOURCE, TARGET
+from cdd_keras.methods import reads_target_labels
+from cdd_keras.metrics.selection import regrets
+from cdd_keras.runs import evaluations
 from cdd_keras.tables import ORDER, Table
 
 FIGURES = ("accuracy", "balanced_accuracy", "f1", "auc")
@@ -16,6 +19,11 @@ INTRODUCTION = (
     "Accuracies are of test images and of the checkpoint picked without target labels, as mean ± "
     "standard deviation over the seeds. Published figures are of the authors' data and networks. "
     "Edits and samples are what independent judges see, see docs/evaluation.md."
+)
+
+VALIDATORS_INTRODUCTION = (
+    "What each label-free choice of a checkpoint gives up to the choice by target labels, in "
+    "target balanced accuracy over the runs above (but for `oracle`):"
 )
 
 
@@ -47,8 +55,20 @@ def _task(task, runs) -> dict:
         "images": {domain: _common(reports, domain, "count") for domain in DOMAINS},
         "majority": {domain: _common(reports, domain, "majority") for domain in DOMAINS},
         "rows": rows,
+        "validators": _validators(runs),
         "missing": missing,
     }
+
+
+def _validators(runs) -> dict:
+    """{validator: {run: what its pick gives up}}, of the runs that train without target labels."""
+    found = {}
+    for run in runs:
+        if run.is_finished and not reads_target_labels(run.config.method):
+            for name, regret in regrets(evaluations(run.folder.read_rows())).items():
+                if regret is not None:
+                    found.setdefault(name, {})[f"{run.row}-{run.seed}"] = regret
+    return found
 
 
 def _common(reports, domain, figure):
@@ -128,9 +148,22 @@ def _task_lines(task):
     yield _line(["majority", NONE, majority[0], *[NONE] * 4, majority[1], *blank])
     for row in task["rows"]:
         yield _line([*_cells(row), *([_share(row.get("all_target"))] if everywhere else [])])
+    if task["validators"]:
+        yield from _validator_lines(task["validators"])
     if task["missing"]:
         yield ""
         yield f"Not finished: {', '.join(task['missing'])}."
+
+
+def _validator_lines(validators):
+    yield from ("", VALIDATORS_INTRODUCTION, "")
+    yield _line(["Validator", "Runs", "Mean", "Most"])
+    yield _line(["---"] * 4)
+    for name, regret in sorted(
+        validators.items(), key=lambda one: statistics.fmean(one[1].values())
+    ):
+        mean, most = statistics.fmean(regret.values()), max(regret.values())
+        yield _line([f"`{name}`", str(len(regret)), _number(mean), _number(most)])
 
 
 def _cells(row):

@@ -86,6 +86,29 @@ def test_the_page_has_a_line_a_row(runs):
     assert "Not finished: source_only seed 1, infogan seed 1." in page
 
 
+def test_validators_are_compared_where_labels_are_not_trained_on(tmp_path):
+    planned = plan(TABLES["2"], ["cdd", "oracle"], 2, tmp_path, tmp_path, {})
+    for run in planned:
+        run.folder.path.mkdir(parents=True)
+        run.folder.report.write_text(json.dumps(report(run.seed, 0.8, method=run.row)))
+        rows = [
+            {
+                "step": step,
+                "label_free": {"agreement": score, "infomax": -score},
+                "source": None,
+                "target": {"balanced_accuracy": balanced - 0.1 * run.seed * step},
+            }
+            for step, score, balanced in ((1, 0.5, 0.9), (2, 0.1, 0.8))
+        ]
+        run.folder.write_rows(rows)
+    result = collect("2", TABLES["2"], planned, {})
+    (task,) = result["tasks"]
+    assert task["validators"]["agreement"] == {"cdd-0": 0, "cdd-1": 0}
+    assert task["validators"]["infomax"] == pytest.approx({"cdd-0": 0.1, "cdd-1": 0.2})
+    page = markdown(result)
+    assert "| `agreement` | 2 | 0.000 | 0.000 |\n| `infomax` | 2 | 0.150 | 0.200 |" in page
+
+
 def test_all_target_images_have_a_column_where_they_are_measured(tmp_path):
     planned = plan(TABLES["1"], ["cdd"], 1, tmp_path, tmp_path, {})
     folder = planned[0].folder

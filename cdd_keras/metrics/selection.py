@@ -76,6 +76,29 @@ def select(evaluations: Sequence[Evaluation], criterion: str = DEFAULT) -> dict:
     }
 
 
+def regrets(evaluations: Sequence[Evaluation]) -> dict[str, float | None]:
+    """What each validator's pick gives up to the oracle's, in target balanced accuracy.
+
+    Reads target labels, to judge validators afterwards: nothing is picked by it.
+
+    Args:
+        evaluations: of one run, at least one.
+
+    Returns:
+        {validator: at least 0; None where the run does not have it}; empty where the target has no
+        labels.
+    """
+    oracle = _highest(evaluations, _target_balanced_accuracy)
+    if oracle is None:
+        return {}
+    found = {}
+    for name in VALIDATORS:
+        pick, used = pick_label_free(evaluations, name)
+        value = _target_balanced_accuracy(pick) if used == name else None
+        found[name] = None if value is None else _target_balanced_accuracy(oracle) - value
+    return found
+
+
 def as_pick(evaluation: Evaluation) -> dict:
     """{"source": M, "target": M, "step"} of an evaluation."""
     report = evaluation.report

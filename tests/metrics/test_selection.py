@@ -1,6 +1,6 @@
 import pytest
 
-from cdd_keras.metrics.selection import Evaluation, pick_label_free, select
+from cdd_keras.metrics.selection import Evaluation, pick_label_free, regrets, select
 
 
 def evaluation(step, agreement, balanced, **scores):
@@ -34,6 +34,19 @@ def test_three_picks():
     )
     assert selection["oracle"]["step"] == 300
     assert "reads target labels" in selection["oracle"]["criterion"]
+
+
+def test_what_each_validator_gives_up_to_the_oracle():
+    run = [
+        evaluation(100, 0.1, 0.9, infomax=0.5, snd=None),
+        evaluation(200, 0.5, 0.7, infomax=0.2, snd=None),
+    ]
+    found = regrets(run)
+    assert found["agreement"] == pytest.approx(0.2)
+    assert found["infomax"] == 0
+    # Not what it would fall back on.
+    assert found["snd"] is None
+    assert regrets([evaluation(100, 0.1, None)]) == {}
 
 
 def test_order_does_not_matter():
