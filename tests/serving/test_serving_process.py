@@ -196,7 +196,7 @@ def test_hot_swap_under_load(ours, shelf, tmp_path, seconds, batching):
                     aside.rename(base / str(version))
                     # Else a slow machine would skip some on its way to the newest.
                     if version % 5:
-                        eventually(lambda v=version: all(seen[-1] == v for seen in answers))
+                        eventually(lambda v=version: all(seen[-1:] == [v] for seen in answers))
             finally:
                 ended.set()
             for client in clients:
