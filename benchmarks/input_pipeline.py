@@ -64,8 +64,8 @@ def measured(options, size):
         settings = {**case, "method": method, "precision": options.precision}
         with Worker("speed") as worker:
             worker.call("build", settings=settings)
-            seconds = worker.call("time", seconds=options.seconds)["seconds"]
-        consumed = summary(seconds, 2 * options.batch_size)["images_per_second"]
+            timed = worker.call("time", seconds=options.seconds)
+        consumed = summary(timed, 2 * options.batch_size)["images_per_second"]
         ratio = delivered["images_per_second"] / consumed
         row = {**settings, "count": options.images, **delivered}
         rows.append({**row, "consumed": consumed, "ratio": ratio})

@@ -81,7 +81,7 @@ def step_row(options, name, value):
         timed = worker.call("time", seconds=options.seconds)
         memory = worker.call("memory")["memory"]
     row = {"varied": name, "value": value, **settings, "gflop": flops / 1e9, "memory": memory}
-    row |= summary(timed["seconds"], 2 * settings["batch_size"])
+    row |= summary(timed, 2 * settings["batch_size"])
     print(f"{name} {value}: {row['ms']:.1f} ms", file=sys.stderr, flush=True)
     return row
 

@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from speed.reporting import machine, table
-from speed.timing import summary
+from speed.timing import join, summary
 from speed.workers import Worker
 
 from cdd_keras.files import write_json
@@ -43,8 +43,11 @@ COLUMNS = {
     "images_per_second": ("images/s", ".1f"),
     "ms": ("ms a step", ".1f"),
     "ms_fastest": ("fastest", ".1f"),
+    "ms_processor": ("of processors", ".1f"),
     "steps": ("steps", "d"),
     "ratio": ("ours / it", ".2f"),
+    "ratio_fastest": ("by fastest", ".2f"),
+    "ratio_processor": ("by processors", ".2f"),
 }
 
 
@@ -141,18 +144,20 @@ def contest(options, settings, folder):
             peer = stack.enter_context(Worker("peer", options.peer_python))
             build(peer, recorded, file, settings["precision"], compiled)
             contestants["PyTorch, compiled" if compiled else "PyTorch"] = peer
-        seconds = {name: [] for name in contestants}
+        turns = {name: [] for name in contestants}
         for _ in range(options.rounds):
             for name, worker in contestants.items():
-                seconds[name] += worker.call("time", seconds=options.seconds)["seconds"]
+                turns[name].append(worker.call("time", seconds=options.seconds))
         versions = {name: worker.call("versions") for name, worker in contestants.items()}
     images = 2 * settings["batch_size"]
     rows = [
-        {"by": name, **settings, **versions[name], **summary(found, images)}
-        for name, found in seconds.items()
+        {"by": name, **settings, **versions[name], **summary(join(found), images)}
+        for name, found in turns.items()
     ]
     for row in rows[1:]:
-        row["ratio"] = rows[0]["images_per_second"] / row["images_per_second"]
+        row["ratio"] = row["ms"] / rows[0]["ms"]
+        row["ratio_fastest"] = row["ms_fastest"] / rows[0]["ms_fastest"]
+        row["ratio_processor"] = row["ms_processor"] / rows[0]["ms_processor"]
         say(f"{settings}: cdd_keras / {row['by']} = {row['ratio']:.2f}")
     return rows
 

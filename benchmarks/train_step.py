@@ -16,7 +16,7 @@ import sys
 from contextlib import ExitStack
 
 from speed.reporting import machine, table
-from speed.timing import summary
+from speed.timing import join, summary
 from speed.workers import Worker
 
 from cdd_keras.config import METHODS
@@ -30,6 +30,8 @@ COLUMNS = {
     "precision": ("precision", "s"),
     "images_per_second": ("images/s", ".1f"),
     "ms": ("ms a step", ".1f"),
+    "ms_fastest": ("fastest", ".1f"),
+    "ms_processor": ("of processors", ".1f"),
     "memory": ("peak MiB", ".0f"),
     "gflop": ("GFLOP a step", ".2f"),
     "gflops": ("GFLOP/s", ".0f"),
@@ -84,15 +86,15 @@ def cases(options):
 def measured(options, settings):
     """A row for each precision of a case, measured in turns."""
     with ExitStack() as stack:
-        workers, rows, seconds = {}, {}, {}
+        workers, rows, turns = {}, {}, {}
         for precision in options.precision or default_precisions():
             worker = workers[precision] = stack.enter_context(Worker("speed"))
             built = worker.call("build", settings={**settings, "precision": precision})
             rows[precision] = {**settings, "precision": precision, **built}
-            seconds[precision], rows[precision]["peak"] = [], 0.0
+            turns[precision], rows[precision]["peak"] = [], 0.0
         for _ in range(options.rounds):
             for precision, worker in workers.items():
-                seconds[precision] += worker.call("time", seconds=options.seconds)["seconds"]
+                turns[precision].append(worker.call("time", seconds=options.seconds))
         for precision, worker in workers.items():
             # Before the products of matrices, which need memory of their own.
             rows[precision] |= worker.call("memory")
@@ -102,7 +104,7 @@ def measured(options, settings):
                 rows[precision]["peak"] = max(found, rows[precision]["peak"])
         for precision, worker in workers.items():
             row = rows[precision]
-            row |= figures(row, summary(seconds[precision], 2 * settings["batch_size"]))
+            row |= figures(row, summary(join(turns[precision]), 2 * settings["batch_size"]))
             if not options.no_profile:
                 row |= worker.call("profile")
             print(f"{settings} {precision}: {row['ms']:.1f} ms", file=sys.stderr, flush=True)

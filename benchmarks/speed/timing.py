@@ -1,4 +1,8 @@
-"""Timing a step; nothing here needs TensorFlow or PyTorch."""
+"""Timing a step; nothing here needs TensorFlow or PyTorch.
+
+A step's time by the clock grows with whatever else runs; the time that processors spent on it
+(`processor`, of all threads) hardly does, and tells more where a machine is shared.
+"""
 
 import resource
 import statistics
@@ -16,30 +20,38 @@ def timed(step, seconds, warm_up=WARM_UP):
         warm_up: steps before that do not count.
 
     Returns:
-        {"seconds": [of each step]}.
+        {"seconds": [of each step], "processor": [seconds of all its threads, of each step]}.
     """
     for _ in range(warm_up):
         step()
-    found, end = [], time.perf_counter() + seconds
+    found, processor, end = [], [], time.perf_counter() + seconds
     while time.perf_counter() < end or len(found) < 3:
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         step()
         found.append(time.perf_counter() - start)
-    return {"seconds": found}
+        processor.append(time.process_time() - used)
+    return {"seconds": found, "processor": processor}
 
 
-def summary(seconds, images):
-    """Figures of the steps of all rounds: the median is what a step costs.
+def join(turns):
+    """The steps of several turns of `timed` as one."""
+    return {key: [value for turn in turns for value in turn[key]] for key in turns[0]}
+
+
+def summary(timed, images):
+    """What a step costs: the median, and what load on the machine hardly changes.
 
     Args:
-        seconds: of each step.
+        timed: as `timed` or `join` gives it.
         images: in one step, both domains counted.
     """
+    seconds = timed["seconds"]
     median = statistics.median(seconds)
     return {
         "steps": len(seconds),
         "ms": 1e3 * median,
         "ms_fastest": 1e3 * min(seconds),
+        "ms_processor": 1e3 * statistics.median(timed["processor"]),
         "images_per_second": images / median,
     }
 
