@@ -16,8 +16,7 @@ import argparse
 import os
 import sys
 import tempfile
-from contextlib import ExitStack
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 
 from speed.reporting import machine, table
 from speed.timing import join, summary
@@ -63,26 +62,27 @@ def main():
     parser.add_argument("--compiled", action="store_true", help="also the peer by torch.compile")
     options = parser.parse_args()
     report = {"machine": machine(), "parity": [], "rows": []}
-    with tempfile.TemporaryDirectory() as folder:
-        for size in options.image_size:
-            report["parity"].append(parity(options, size, Path(folder)))
-            for batch in options.batch_size:
-                for precision in options.precision:
-                    settings = {"image_size": size, "batch_size": batch, "precision": precision}
-                    report["rows"] += contest(options, settings, Path(folder))
-    report["machine"]["load_after"] = round(os.getloadavg()[0], 2)
-    write_json(options.out, report)
+    for size in options.image_size:
+        report["parity"].append(parity(options, size))
+        for batch in options.batch_size:
+            for precision in options.precision:
+                settings = {"image_size": size, "batch_size": batch, "precision": precision}
+                report["rows"] += contest(options, settings)
+                report["machine"]["load_after"] = round(os.getloadavg()[0], 2)
+                # What there is counts, should the rest be given up.
+                write_json(options.out, report)
     print(report["machine"])
     print(table(report["rows"], COLUMNS))
 
 
-def parity(options, size, folder):
+def parity(options, size):
     """Asserts that both compute the same losses; gives the largest differences."""
-    file = str(folder / "parity.npz")
-    settings = {"image_size": size, "batch_size": 8}
-    with Worker("speed") as ours, Worker("peer", options.peer_python) as peer:
-        recorded = ours.call("record", file=file, settings=settings, steps=2)
-        build(peer, recorded, file, "float32", compiled=False)
+    with (
+        Worker("speed") as ours,
+        Worker("peer", options.peer_python) as peer,
+        recording(ours, {"image_size": size, "batch_size": 8}, steps=2) as recorded,
+    ):
+        build(peer, recorded, "float32", compiled=False)
         replayed = peer.call("replay", steps=2)["losses"]
     first, second = (
         differences(one, two) for one, two in zip(recorded["losses"], replayed, strict=True)
@@ -99,6 +99,14 @@ def parity(options, size, folder):
     }
     say(f"parity at {size} px: {found}")
     return found
+
+
+@contextmanager
+def recording(ours, settings, steps):
+    """What `record` of speed.recording gives, and the `file` it wrote, which is deleted."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/recording.npz"
+        yield {"file": file, **ours.call("record", file=file, settings=settings, steps=steps)}
 
 
 def differences(expected, found):
@@ -120,29 +128,21 @@ def refuse(differences, tolerance, what):
         raise SystemExit(f"The losses {what} differ by more than {tolerance}: {far}.")
 
 
-def build(peer, recorded, file, precision, compiled):
-    peer.call(
-        "build",
-        file=file,
-        config=recorded["config"],
-        classes=recorded["classes"],
-        precision=precision,
-        compiled=compiled,
-    )
+def build(peer, recorded, precision, compiled):
+    known = {name: recorded[name] for name in ("file", "config", "classes")}
+    peer.call("build", precision=precision, compiled=compiled, **known)
 
 
-def contest(options, settings, folder):
+def contest(options, settings):
     """Rows of ours and of the peer, timed in turns."""
-    file = str(folder / "weights.npz")
     with ExitStack() as stack:
         ours = stack.enter_context(Worker("speed"))
+        recorded = stack.enter_context(recording(ours, settings, steps=0))
         ours.call("build", settings=settings)
-        with Worker("speed") as recorder:
-            recorded = recorder.call("record", file=file, settings=settings, steps=0)
         contestants = {"cdd_keras": ours}
         for compiled in (False, True)[: 1 + options.compiled]:
             peer = stack.enter_context(Worker("peer", options.peer_python))
-            build(peer, recorded, file, settings["precision"], compiled)
+            build(peer, recorded, settings["precision"], compiled)
             contestants["PyTorch, compiled" if compiled else "PyTorch"] = peer
         turns = {name: [] for name in contestants}
         for _ in range(options.rounds):

@@ -67,8 +67,9 @@ def main():
     report = {"machine": machine(), "rows": []}
     for settings in cases(options):
         report["rows"] += measured(options, settings)
-    report["machine"]["load_after"] = round(os.getloadavg()[0], 2)
-    write_json(options.out, report)
+        report["machine"]["load_after"] = round(os.getloadavg()[0], 2)
+        # What there is counts, should the rest be given up.
+        write_json(options.out, report)
     show(report)
 
 
