@@ -30,12 +30,21 @@ def describe(config) -> str:
 
 def step_flops(model) -> int:
     """Floating-point operations of one training step of the model's phase, by its graph."""
+    return graph_flops(trace_step(model).graph)
+
+
+def trace_step(model):
+    """One training step of the model's phase as a concrete function of a batch of bytes."""
     size, count = model.image_size, model.config.batch_size
     images = tf.TensorSpec((count, size, size, 3), tf.uint8)
     labels = tf.TensorSpec((count,), tf.int32)
     labelled = (images, labels)
     target = labelled if reads_target_labels(model.config.method) else images
-    graph = tf.function(model.train_step).get_concrete_function((labelled, target)).graph
+    return tf.function(model.train_step).get_concrete_function((labelled, target))
+
+
+def graph_flops(graph) -> int:
+    """Floating-point operations of a graph whose shapes are known; a multiply-add counts two."""
     options = option_builder.ProfileOptionBuilder.float_operation()
     options["output"] = "none"
     # TensorFlow's counting of operations calls what TensorFlow itself deprecates.

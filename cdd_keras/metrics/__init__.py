@@ -1,21 +1,28 @@
-"""Figures about predictions: against labels, and without any."""
+"""Figures about predictions: against labels, and without any.
 
-from cdd_keras.metrics.classification import score, wilson_interval
-from cdd_keras.metrics.selection import Evaluation, pick_label_free, select
-from cdd_keras.metrics.summary import build_report, plain
-from cdd_keras.metrics.validators import DEFAULT, VALIDATORS, register, validate, validate_all
+Names are resolved on first use: commands that only talk do without scikit-learn.
+"""
 
-__all__ = [
-    "DEFAULT",
-    "VALIDATORS",
-    "Evaluation",
-    "build_report",
-    "pick_label_free",
-    "plain",
-    "register",
-    "score",
-    "select",
-    "validate",
-    "validate_all",
-    "wilson_interval",
-]
+from importlib import import_module
+
+_PUBLIC = {
+    "DEFAULT": "validators",
+    "VALIDATORS": "validators",
+    "Evaluation": "selection",
+    "build_report": "summary",
+    "pick_label_free": "selection",
+    "plain": "summary",
+    "register": "validators",
+    "score": "classification",
+    "select": "selection",
+    "validate": "validators",
+    "validate_all": "validators",
+    "wilson_interval": "classification",
+}
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str):
+    if name in _PUBLIC:
+        return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,57 @@
+"""Random changes of images, (batch, channels, height, width) in [-1, 1]."""
+
+import torch
+from torch.nn import functional
+
+FULL_COLOUR = 0.05
+
+
+def move(images, draws, shift, scale=0.0, rotation=0.0, flip=False):
+    """Shifts, scales, turns and mirrors each image in one resampling."""
+    count, size = len(images), images.shape[-1]
+    factor = 1.0 + draws.uniform((count,), -scale, scale)
+    angle = draws.uniform((count,), -rotation, rotation)
+    mirror = torch.ones(count)
+    if flip:
+        mirror = torch.where(draws.uniform((count,), 0.0, 1.0) < 0.5, -1.0, 1.0)
+    offsets = draws.uniform((2, count), -shift, shift)
+    resampled = bool(scale or rotation)
+    # In units of half a side, as grid_sample counts.
+    offset_x, offset_y = (offsets if resampled else offsets.round()) * (2.0 / size)
+    cosine, sine = angle.cos() * factor, angle.sin() * factor
+    rows = [cosine * mirror, -sine, offset_x, sine * mirror, cosine, offset_y]
+    transforms = torch.stack(rows, 1).view(count, 2, 3)
+    grid = functional.affine_grid(transforms, list(images.shape), align_corners=False)
+    mode = "bilinear" if resampled else "nearest"
+    return functional.grid_sample(images, grid, mode, "reflection", align_corners=False)
+
+
+def jitter_colour(images, draws):
+    """Changes brightness, tint and contrast of each image."""
+    count = len(images)
+    brightness = draws.uniform((count, 1, 1, 1), -0.2, 0.2)
+    tint = draws.uniform((count, images.shape[1], 1, 1), -0.15, 0.15)
+    contrast = draws.uniform((count, 1, 1, 1), 0.8, 1.2)
+    return recolour(images, brightness, tint, contrast)
+
+
+def recolour(images, brightness, tint, contrast):
+    images = images + brightness
+    grey = images.mean(1, keepdim=True)
+    colour = (images - grey).abs().mean((1, 2, 3), keepdim=True)
+    images = images + (colour / FULL_COLOUR).clamp(max=1.0) * tint
+    mean = images.mean((1, 2, 3), keepdim=True)
+    return (images - mean) * contrast + mean
+
+
+def jitter_contrast(images, draws):
+    """Scales each image by 0.8 to 1.2 and adds noise of a strength of its own."""
+    count = len(images)
+    noise = draws.normal(images.shape) * draws.uniform((count, 1, 1, 1), 0.0, 0.2)
+    return images * draws.uniform((count, 1, 1, 1), 0.8, 1.2) + noise
+
+
+def contrast_normalised_grey(images):
+    grey = images.mean(1, keepdim=True)
+    variance, mean = torch.var_mean(grey, (2, 3), correction=0, keepdim=True)
+    return (grey - mean) * torch.rsqrt(variance + 1e-2)

@@ -1,0 +1,56 @@
+"""Machine, versions and tables of a benchmark."""
+
+import os
+import platform
+import subprocess
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from speed.workers import FOLDER
+
+PACKAGES = ("tensorflow", "keras", "numpy")
+
+
+def machine():
+    """What figures depend on, and what else ran: {name: text or number}."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=FOLDER, capture_output=True, text=True
+    ).stdout.strip()
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
+    return {
+        "processor": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+        "commit": commit,
+        "time": time.strftime("%Y-%m-%d %H:%M"),
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def table(rows, columns):
+    """Rows under headings, numbers to the right.
+
+    Args:
+        rows: dicts.
+        columns: {key: (heading, format)}, such as {"ms": ("ms a step", ".1f")}; what a row lacks
+            is a dash.
+    """
+    cells = [[heading for heading, _ in columns.values()]]
+    for row in rows:
+        cells.append([_cell(row.get(key), shape) for key, (_, shape) in columns.items()])
+    widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
+    numeric = [any(isinstance(row.get(key), int | float) for row in rows) for key in columns]
+    return "\n".join(
+        "  ".join(
+            text.rjust(width) if right else text.ljust(width)
+            for text, width, right in zip(line, widths, numeric, strict=True)
+        ).rstrip()
+        for line in cells
+    )
+
+
+def _cell(value, shape):
+    return "-" if value is None else format(value, shape)

@@ -1,0 +1,84 @@
+"""The scripts on tiny cases: what they write holds what they promise."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import scaling
+import startup
+import train_peer
+import train_step
+
+FOLDER = Path(__file__).parent.parent.parent / "benchmarks"
+TINY = ["--method", "source_only", "--image-size", "16"]
+
+
+def run(script, *flags, out):
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / script), "--out", str(out), *flags],
+        capture_output=True,
+        text=True,
+        cwd=FOLDER.parent,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(out.read_text()), done.stdout
+
+
+def test_train_step_writes_what_it_promises(tmp_path):
+    flags = ["--batch-size", "4", "--channels", "2", "--precision", "float32", "--seconds", "0"]
+    report, text = run("train_step.py", *TINY, *flags, "--rounds", "1", out=tmp_path / "steps.json")
+    assert {"processor", "cores", "commit", "tensorflow", "load_before"} <= set(report["machine"])
+    (row,) = report["rows"]
+    assert set(train_step.COLUMNS) <= set(row)
+    assert row["mfu"] == pytest.approx(row["flops"] / row["ms"] * 1e3 / row["peak"])
+    assert 1 <= len(row["ops"]) <= 10
+    assert "dearest ops" in text
+
+
+def test_input_pipeline_writes_what_it_promises(tmp_path):
+    flags = ["--batch-size", "4", "--images", "40", "--precision", "float32", "--seconds", "0"]
+    report, _ = run("input_pipeline.py", *TINY, *flags, out=tmp_path / "pipeline.json")
+    (row,) = report["rows"]
+    assert row["ratio"] == pytest.approx(row["images_per_second"] / row["consumed"])
+    assert row["count"] == 40
+
+
+def test_startup_finds_the_commands_light(tmp_path):
+    row = startup.command_row("cdd_keras.train", repeats=1)
+    assert row["heavy"] == "none of them"
+    assert 0 < row["fastest"] <= row["median"]
+
+
+def test_a_command_that_gives_another_exit_code_is_told(monkeypatch):
+    monkeypatch.setitem(startup.COMMANDS, "cdd_keras.train", 0)
+    with pytest.raises(SystemExit, match="gave 2"):
+        startup.command_row("cdd_keras.train", repeats=1)
+
+
+def test_growth_is_the_exponent():
+    rows = [
+        {"varied": "image_size", "value": 32, "ms": 10.0, "memory": 100.0},
+        {"varied": "image_size", "value": 64, "ms": 40.0, "memory": 200.0},
+    ]
+    grown = scaling.grown(rows)
+    assert "growth" not in grown[0]
+    assert grown[1]["growth"] == pytest.approx(1)
+    assert grown[1]["memory_growth"] == pytest.approx(0.5)
+
+
+def test_plot_of_one_quantity(tmp_path):
+    rows = [{"varied": "channels", "value": n, "ms": n, "memory": n} for n in (8, 16)]
+    scaling.plot({"steps": rows}, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_losses_that_differ_are_refused():
+    ours = {"a": 1.0, "b": 2.0}
+    assert train_peer.differences(ours, {"a": 1.0, "b": 2.0}) == {"a": 0.0, "b": 0.0}
+    far = train_peer.differences(ours, {"a": 1.0, "b": 2.1})
+    with pytest.raises(SystemExit, match="'b'"):
+        train_peer.refuse(far, 1e-3, "of a step")
+    with pytest.raises(SystemExit, match="b"):
+        train_peer.differences(ours, {"a": 1.0})
