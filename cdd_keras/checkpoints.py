@@ -1,6 +1,7 @@
 """Checkpoints of a run: written aside, sealed with a checksum and renamed; the newest kept."""
 
 import hashlib
+import io
 import os
 import re
 from pathlib import Path
@@ -29,9 +30,15 @@ def save(model, folder: Path) -> Path:
         OSError: it cannot be written; those there are stay as they were.
     """
     path = path_of(folder, int(model.step.numpy()))
-    with replacing(path) as temporary:
-        model.save_weights(temporary)
-        _seal(temporary)
+    memory = _Memory()
+    model.save_weights(memory)
+    content = memory.getbuffer()
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        file.write(SEAL + hashlib.sha256(content).digest())
+        file.flush()
+        # A name that is on the disk before the content would be worth nothing after a power cut.
+        os.fsync(file.fileno())
     return path
 
 
@@ -96,13 +103,11 @@ def prune(folder: Path, kept: int, needed: set[int]) -> None:
             path_of(folder, step).unlink(missing_ok=True)
 
 
-def _seal(path: Path) -> None:
-    """Appends the checksum, and waits until the disk has all of it."""
-    with path.open("rb+") as file:
-        digest = hashlib.file_digest(file, "sha256").digest()
-        file.write(SEAL + digest)
-        file.flush()
-        os.fsync(file.fileno())
+class _Memory(io.BytesIO):
+    """A file that Keras takes for one of weights; on a full disk HDF5 crashes the process."""
+
+    def __str__(self):
+        return NAME
 
 
 def _check_seal(path: Path) -> None:
