@@ -9,6 +9,8 @@ from cdd_keras import checkpoints, grids
 from cdd_keras.data.preprocessing import to_float
 from cdd_keras.domains import DOMAINS, SOURCE
 from cdd_keras.evaluation import classification_report, label_free_scores
+from cdd_keras.finite import NotFiniteError
+from cdd_keras.intervals import is_due
 from cdd_keras.judges import thin
 from cdd_keras.metrics.selection import pick_label_free
 from cdd_keras.metrics.summary import plain
@@ -66,72 +68,127 @@ class DecayRates(keras.callbacks.Callback):
         self._step += 1
 
 
+class EndAtNonFinite(keras.callbacks.Callback):
+    """Ends a training in which too many steps in a row were skipped, see `finite`.
+
+    Args:
+        limit: so many steps.
+
+    Raises:
+        NotFiniteError: in `fit`; it names the loss or gradient.
+    """
+
+    def __init__(self, limit):
+        super().__init__()
+        self.limit = limit
+
+    def on_train_batch_end(self, batch, logs=None):
+        guard = self.model.guard
+        if int(guard.in_a_row.numpy()) >= self.limit:
+            step = int(self.model.step.numpy())
+            raise NotFiniteError(
+                f"{guard.names[int(guard.culprit.numpy())]} is NaN or infinite for "
+                f"{self.limit} steps in a row, up to step {step}. These steps were skipped. "
+                "Lower the learning rates, or the weight of what diverges, and train anew."
+            )
+
+
 class KeepRun(keras.callbacks.Callback):
-    """At the end of each epoch: evaluates, draws, saves; an epoch is the time between two.
+    """At the end of each interval: evaluates, draws, saves; and saves in between.
 
     Args:
         folder: the `RunFolder`.
         pair: the `DomainPair`.
         config: the `Config`.
         rows: rows of metrics.jsonl from before a resume.
-        say: called with a line for the person watching.
+        progress: the `Progress` that is told.
+        asked: signals to stop that have come, see `signals.held_signals`.
     """
 
-    def __init__(self, folder, pair, config, rows, say):
+    def __init__(self, folder, pair, config, rows, progress, asked=()):
         super().__init__()
         self.folder = folder
         self.pair = pair
         self.config = config
         self.first_picture = min(FIRST_PICTURE, max(1, config.steps // 10))
         self.rows = rows
-        self.say = say
-        self._before = rows[-1]["seconds"] if rows else 0.0
+        self.progress = progress
+        self.asked = asked
 
     def on_train_begin(self, logs=None):
-        self._began = time.monotonic()
+        self._before = self.model.seconds
+        self._began = self._saved = time.monotonic()
         self.step = int(self.model.step.numpy())
+        self._means = self._read_means()
         self._pictures = Pictures(self.model, self.pair, self.folder.samples)
         sets = {domain: self.pair.get("train", domain) for domain in DOMAINS}
         self._images = {domain: thin(one.images, REST_IMAGES) for domain, one in sets.items()}
         self._labels = thin(sets[SOURCE].labels, REST_IMAGES)
         self._board = tf.summary.create_file_writer(str(self.folder.tensorboard))
 
+    def on_epoch_begin(self, epoch, logs=None):
+        # Keras has just forgotten them, but the run may go on in the middle of an interval.
+        for variable, value in self._means:
+            variable.assign(value)
+
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
         if self.step == self.first_picture and self.model.has_generator:
             self._fit_at_rest()
             self._draw()
-            self.say(f"first pictures: {self.folder.samples}")
-        if self.step == self.config.steps:
-            # The last interval may be shorter than an epoch of `fit`.
+            self.progress.say(f"first pictures: {self.folder.samples}")
+        if is_due(self.step, self.config):
+            self._evaluate(logs)
+        elif self.asked or time.monotonic() - self._saved > self.config.checkpoint_seconds:
+            self._save()
+            self._prune()
+        if self.asked:
+            self.progress.say(f"{self.asked[0].name}: stopped at step {self.step}, which is saved")
             self.model.stop_training = True
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_train_end(self, logs=None):
+        self._board.close()
+
+    def _evaluate(self, logs):
         self._fit_at_rest()
         self._draw()
         row = plain(
             {
                 "step": self.step,
-                "seconds": self._before + time.monotonic() - self._began,
+                "seconds": self._seconds(),
                 "settled": self.step >= self.model.recipe.settled * self.config.steps,
                 **classification_report(self.model, self.pair, "test"),
                 "label_free": label_free_scores(self.model, self.pair),
-                "terms": {name: float(value) for name, value in (logs or {}).items()},
+                "terms": {name: float(value) for name, value in logs.items()},
             }
         )
-        # The checkpoint first: a row without one could not be resumed from or picked.
-        checkpoints.save(self.model, self.folder.checkpoints)
+        # The next interval has means of its own.
+        self.model.reset_metrics()
+        # The checkpoint first: a row without one could not be picked.
+        self._save()
         self.rows.append(row)
         self.folder.write_rows(self.rows)
-        picked, _ = pick_label_free(evaluations(self.rows), self.config.criterion)
-        checkpoints.prune(
-            self.folder.checkpoints, self.config.checkpoints_kept, needed={picked.step}
-        )
+        self._prune()
         self._write_scalars(row)
-        self.say(_line(row))
+        self.progress.say(_line(row))
+        self.progress.evaluated(row)
 
-    def on_train_end(self, logs=None):
-        self._board.close()
+    def _save(self):
+        self.model.seconds = self._seconds()
+        checkpoints.save(self.model, self.folder.checkpoints)
+        self._saved = time.monotonic()
+
+    def _prune(self):
+        rows = evaluations(self.rows)
+        needed = {pick_label_free(rows, self.config.criterion)[0].step} if rows else set()
+        checkpoints.prune(self.folder.checkpoints, self.config.checkpoints_kept, needed)
+
+    def _seconds(self):
+        return self._before + time.monotonic() - self._began
+
+    def _read_means(self):
+        variables = [variable for metric in self.model.metrics for variable in metric.variables]
+        return [(variable, variable.numpy()) for variable in variables]
 
     def _fit_at_rest(self):
         images = {domain: to_float(images) for domain, images in self._images.items()}

@@ -145,6 +145,9 @@ class Config:
     decay_start: float = _optimisers(
         0.5, "part of the run after which rates fall linearly to 2 %", "[0, 1]"
     )
+    nonfinite_steps: int = _optimisers(
+        10, "skipped steps in a row, for NaN or infinity, that end the training", "[1, inf)"
+    )
     ema: float = _optimisers(0.99, "decay of the averaged weights", "[0, 1)")
 
     edit_start: float = _phases(0.15, "part of the run before edits begin", "[0, 1]")
@@ -154,6 +157,9 @@ class Config:
     colour_jitter: bool = _augmentation(True, "vary colours for the discriminator at random")
 
     evaluate_every: float = _evaluation(0.125, "part of the run between evaluations", "(0, 1]")
+    checkpoint_seconds: float = _evaluation(
+        30.0, "most seconds of training between checkpoints", "(0, inf)"
+    )
     checkpoints_kept: int = _evaluation(2, "newest checkpoints kept", "[1, 1000]")
     criterion: str = _evaluation("agreement", "label-free choice of a checkpoint", choices=CRITERIA)
 

@@ -5,20 +5,22 @@ import dataclasses
 import keras
 import tensorflow as tf
 
+from cdd_keras.batches import unpack
 from cdd_keras.belief import Belief
 from cdd_keras.config import Config
-from cdd_keras.data.preprocessing import to_float
-from cdd_keras.domains import SOURCE, TARGET
+from cdd_keras.domains import SOURCE
+from cdd_keras.finite import FiniteGuard, gradient_of, gradients_finite, is_finite
 from cdd_keras.layers.random import Draws
 from cdd_keras.methods import find_method, traits_of
 from cdd_keras.optimisers import PlayerOptimizers, default_optimizer
 from cdd_keras.phases import PhasedTraining
+from cdd_keras.resumable import ResumableTraining
 from cdd_keras.routes import Routes
 from cdd_keras.use import TrainedUse
 
 
 @keras.saving.register_keras_serializable("cdd_keras")
-class CrossDomainModel(PhasedTraining, TrainedUse, keras.Model):
+class CrossDomainModel(PhasedTraining, ResumableTraining, TrainedUse, keras.Model):
     """Learns from a labelled source and an unlabelled target domain, by the method of `config`.
 
     `fit` takes a `tf.data.Dataset` of ((source images, labels), target images): images uint8 in
@@ -55,11 +57,12 @@ class CrossDomainModel(PhasedTraining, TrainedUse, keras.Model):
         self.source_accuracy = keras.metrics.Mean(name="source_accuracy")
         # By player and term: two players may share a term.
         self.term_metrics = {
-            f"{player.name}/{term.name}": keras.metrics.Mean(name=f"{player.name}/{term.name}")
+            name: keras.metrics.Mean(name=name)
             for phase in self.recipe.phases
             for player in phase.players
-            for term in player.terms
+            for name in player.labels
         }
+        self.guard = FiniteGuard([*self.term_metrics, *map(gradient_of, self.recipe.players)])
         self.build()
 
     def build(self, input_shape=None):
@@ -139,23 +142,31 @@ class CrossDomainModel(PhasedTraining, TrainedUse, keras.Model):
 
     @property
     def metrics(self):
-        return [self.total_loss, self.source_accuracy, *self.term_metrics.values()]
+        means = [self.total_loss, self.source_accuracy, *self.term_metrics.values()]
+        return [*means, self.guard.skipped]
 
     def player_variables(self, player):
         """The variables a player may move."""
         return [v for name in player.networks for v in self.networks[name].trainable_variables]
 
     def train_step(self, batch):
-        """One simultaneous update of all players from one forward pass."""
+        """One simultaneous update of all players from one forward pass.
+
+        A step whose losses or gradients are not finite changes nothing, but is counted.
+        """
         images, labels = unpack(batch)
         players = self.recipe.phases[self.phase].players
+        seen = [(variable, tf.identity(variable.value)) for variable in self._moved_by_looking()]
         with tf.GradientTape(persistent=True) as tape:
             routes = Routes(self, images, labels, Draws(self.config.seed, self.step.value))
-            objectives = [self._objective(player, routes) for player in players]
+            losses = self._term_losses(players, routes)
+            objectives = [self._objective(player, losses) for player in players]
             scaled = [
                 optimizer.scale_loss(objective)
                 for optimizer, objective in zip(self.optimizer.optimizers, objectives, strict=True)
             ]
+        finite = {name: is_finite([loss]) for name, loss in losses.items()}
+        moves = []
         for player, optimizer, objective in zip(
             players, self.optimizer.optimizers, scaled, strict=True
         ):
@@ -168,10 +179,21 @@ class CrossDomainModel(PhasedTraining, TrainedUse, keras.Model):
                 [variable.value for variable in variables],
                 unconnected_gradients=tf.UnconnectedGradients.ZERO,
             )
-            optimizer.apply(gradients, variables)
-        self._average()
+            finite[gradient_of(player)] = gradients_finite(gradients, optimizer)
+            moves.append((optimizer, gradients, variables))
+
+        def update():
+            for optimizer, gradients, variables in moves:
+                optimizer.apply(gradients, variables)
+            self._average()
+            self._count(losses, objectives)
+
+        def undo():
+            for variable, before in seen:
+                variable.assign(before)
+
+        self.guard.apply(finite, update, undo)
         self.step.assign_add(1)
-        self.total_loss.update_state(sum(objectives))
         return self._results(players)
 
     def test_step(self, batch):
@@ -180,18 +202,36 @@ class CrossDomainModel(PhasedTraining, TrainedUse, keras.Model):
         players = self.recipe.phases[-1].players
         draws = Draws(self.config.seed, self.step.value)
         routes = Routes(self, images, labels, draws, training=False)
-        self.total_loss.update_state(sum(self._objective(player, routes) for player in players))
+        losses = self._term_losses(players, routes)
+        objectives = [self._objective(player, losses) for player in players]
+        self._count(losses, objectives)
         correct = tf.argmax(self.classify(images[SOURCE], SOURCE), -1, tf.int32) == labels[SOURCE]
         self.source_accuracy.update_state(tf.cast(correct, tf.float32))
         return {**self._results(players), "source_accuracy": self.source_accuracy.result()}
 
-    def _objective(self, player, routes):
+    def _term_losses(self, players, routes):
+        """{label: the batch's mean} of all terms."""
+        return {
+            label: tf.reduce_mean(term.loss(routes))
+            for player in players
+            for label, term in zip(player.labels, player.terms, strict=True)
+        }
+
+    def _objective(self, player, losses):
         total = 0.0
-        for term in player.terms:
-            loss = tf.reduce_mean(term.loss(routes))
-            self.term_metrics[f"{player.name}/{term.name}"].update_state(loss)
-            total += term.weight * self._ramp(term) * loss
+        for label, term in zip(player.labels, player.terms, strict=True):
+            total += term.weight * self._ramp(term) * losses[label]
         return total
+
+    def _count(self, losses, objectives):
+        for label, loss in losses.items():
+            self.term_metrics[label].update_state(loss)
+        self.total_loss.update_state(sum(objectives))
+
+    def _moved_by_looking(self):
+        """The variables that a forward pass in training moves: norms' means, the belief."""
+        norms = [v for network in self.networks.values() for v in network.non_trainable_variables]
+        return [*norms, *self.belief.weights]
 
     def _ramp(self, term):
         if term.ramp is None:
@@ -209,9 +249,10 @@ class CrossDomainModel(PhasedTraining, TrainedUse, keras.Model):
                 kept.assign(decay * kept + (1.0 - decay) * weight)
 
     def _results(self, players):
-        names = [f"{player.name}/{term.name}" for player in players for term in player.terms]
-        terms = {name: self.term_metrics[name].result() for name in names}
-        return {"loss": self.total_loss.result(), **terms}
+        labels = [label for player in players for label in player.labels]
+        terms = {label: self.term_metrics[label].result() for label in labels}
+        skipped = self.guard.skipped.result()
+        return {"loss": self.total_loss.result(), **terms, "skipped": skipped}
 
     def get_config(self):
         return {"config": dataclasses.asdict(self.config), "classes": self.classes}
@@ -219,33 +260,3 @@ class CrossDomainModel(PhasedTraining, TrainedUse, keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(Config(**config["config"]), config["classes"])
-
-
-def unpack(batch):
-    """A batch of `fit` as ({domain: images in [-1, 1]}, {domain: labels}).
-
-    Raises:
-        ValueError: the batch is not ((source images, labels), target images), or its halves
-            differ in size.
-    """
-    if not (isinstance(batch, tuple) and len(batch) == 2 and isinstance(batch[0], tuple)):
-        raise ValueError(
-            "A batch must be ((source images, labels), target images); "
-            f"got {tf.nest.map_structure(lambda part: getattr(part, 'shape', part), batch)}."
-        )
-    (source, source_labels), target = batch
-    labels = {SOURCE: tf.cast(source_labels, tf.int32)}
-    if isinstance(target, tuple):
-        target, target_labels = target
-        labels[TARGET] = tf.cast(target_labels, tf.int32)
-    sizes = source.shape[0], target.shape[0]
-    if None not in sizes and sizes[0] != sizes[1]:
-        raise ValueError(
-            f"A batch must hold as many source as target images; got {sizes[0]} and "
-            f"{sizes[1]}. Give both data sets one batch size, with drop_remainder=True."
-        )
-    return {SOURCE: _in_range(source), TARGET: _in_range(target)}, labels
-
-
-def _in_range(images):
-    return to_float(images) if images.dtype == tf.uint8 else tf.cast(images, tf.float32)

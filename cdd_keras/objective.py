@@ -64,6 +64,11 @@ class Player:
         if len(set(names)) < len(names):
             raise ValueError(f"Player {self.name!r} has two terms of one name: {sorted(names)}.")
 
+    @property
+    def labels(self):
+        """What its terms are called beside those of other players, in their order."""
+        return [f"{self.name}/{term.name}" for term in self.terms]
+
 
 @dataclass(frozen=True)
 class Phase:

@@ -67,6 +67,9 @@ class Progress(keras.callbacks.Callback):
         else:
             print(message, file=sys.stderr, flush=True)
 
+    def evaluated(self, row):
+        """Hook for the row of metrics.jsonl that has just been written."""
+
     def _rate(self):
         seconds = max(1e-9, time.monotonic() - self._began)
         return (self.done - self.start) * self.images_a_step / seconds

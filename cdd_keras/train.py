@@ -1,11 +1,13 @@
 """`python -m cdd_keras.train`: trains a model and reports on it."""
 
 import json
+import shlex
 import sys
 
 from cdd_keras import cli
 from cdd_keras.errors import UsageError
 from cdd_keras.evaluate import table
+from cdd_keras.signals import exit_on_sigterm
 
 DESCRIPTION = "Train a model on a labelled and an unlabelled image domain, and report on it."
 
@@ -31,7 +33,8 @@ def run(arguments):
 
         print(describe(config))
         return 0
-    return _train(config, parsed)
+    with exit_on_sigterm():
+        return _train(config, parsed)
 
 
 def _train(config, parsed):
@@ -50,7 +53,12 @@ def _train(config, parsed):
     pair = load_pair(config)
     folder = prepare_run(config, parsed.resume, parsed.overwrite)
     _say(f"run folder: {folder.path}")
-    report = train(config, pair, folder, _say, parsed.resume)
+    try:
+        report = train(config, pair, folder, _say, parsed.resume)
+    except (KeyboardInterrupt, SystemExit):
+        again = shlex.join(["--config", str(folder.config), "--resume"])
+        _say(f"Go on with: python -m cdd_keras.train {again}")
+        raise
     print(table(report))
     _say(f"report: {folder.report}  pictures: {folder.samples}")
     return 0

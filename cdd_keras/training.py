@@ -1,15 +1,18 @@
 """The main job: from a configuration to a run folder with a report."""
 
-import math
+import os
+from contextlib import contextmanager
 
 import keras
 
 from cdd_keras import checkpoints
-from cdd_keras.callbacks import DecayRates, KeepRun
+from cdd_keras.callbacks import DecayRates, EndAtNonFinite, KeepRun
 from cdd_keras.data import training_batches
 from cdd_keras.domains import SOURCE, TARGET
+from cdd_keras.errors import CddError
 from cdd_keras.evaluation import generation_report
 from cdd_keras.files import write_json
+from cdd_keras.intervals import evaluation_interval, last_due
 from cdd_keras.judges import train_judges
 from cdd_keras.methods import reads_target_labels
 from cdd_keras.metrics.selection import select
@@ -19,6 +22,7 @@ from cdd_keras.precision import use_determinism, use_precision
 from cdd_keras.progress import Progress
 from cdd_keras.quality import quality_report
 from cdd_keras.runs import evaluations
+from cdd_keras.signals import held_signals
 
 
 def train(config, pair, folder, say, resume=False):
@@ -34,16 +38,32 @@ def train(config, pair, folder, say, resume=False):
     Returns:
         What report.json holds.
     """
-    folder.write_labels(pair)
-    model = build_model(config, pair)
-    start = 0
-    if resume:
-        start = resume_model(model, folder, say)
-        say(f"resumed at step {start}")
-    fit(model, pair, config, folder, start)
-    report = report_run(model, pair, config, folder, say)
-    write_json(folder.report, report)
+    with telling_of_disk(folder):
+        folder.write_labels(pair)
+        model = build_model(config, pair)
+        start = 0
+        if resume:
+            start = resume_model(model, folder, say)
+            say(f"resumed at step {start}")
+        fit(model, pair, config, folder, start)
+        report = report_run(model, pair, config, folder, say)
+        write_json(folder.report, report)
     return report
+
+
+@contextmanager
+def telling_of_disk(folder):
+    """Turns an OSError inside into a CddError that says what is left of the run in `folder`."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        kept = checkpoints.steps(folder.checkpoints)
+        left = f"Its checkpoint of step {kept[-1]} is whole" if kept else "It has no checkpoint yet"
+        raise CddError(
+            f"The run cannot be kept in {folder.path}: {reason}. {left}; when there is room and "
+            "leave to write again, go on with --resume."
+        ) from error
 
 
 def build_model(config, pair):
@@ -59,13 +79,10 @@ def build_model(config, pair):
 
 def resume_model(model, folder, say):
     """Restores the newest good checkpoint of a run and gives its step; 0 without any."""
-    evaluated = {row["step"] for row in folder.read_rows()}
-    return checkpoints.resume(model, folder.checkpoints, evaluated, say)
-
-
-def evaluation_interval(config):
-    """Steps between two evaluations."""
-    return max(1, round(config.evaluate_every * config.steps))
+    evaluated = {0, *(row["step"] for row in folder.read_rows())}
+    return checkpoints.resume(
+        model, folder.checkpoints, lambda step: last_due(step, model.config) in evaluated, say
+    )
 
 
 def fit(model, pair, config, folder, start, until=None, progress=None):
@@ -80,7 +97,14 @@ def fit(model, pair, config, folder, start, until=None, progress=None):
         until: the number of the evaluation to stop after, counted from the run's beginning;
             None: its last.
         progress: the `Progress` that tells how it goes; one of its own by default.
+
+    Raises:
+        KeyboardInterrupt: or what else SIGINT and SIGTERM do, once the step is saved.
+        NotFiniteError: see `EndAtNonFinite`.
     """
+    end = min(config.steps, (until or config.steps) * evaluation_interval(config))
+    if start >= end:
+        return
     rows = [row for row in folder.read_rows() if row["step"] <= start]
     batches = training_batches(
         pair.get("train", SOURCE),
@@ -94,21 +118,20 @@ def fit(model, pair, config, folder, start, until=None, progress=None):
     # Batches may be balanced, and beliefs about the target start from how frequent values are.
     model.belief.know(pair.get("train", SOURCE).labels)
     progress = progress or Progress(config.steps, start, 2 * config.batch_size)
-    # Keras's epochs are the times between two evaluations here.
-    interval = evaluation_interval(config)
     try:
-        model.fit(
-            batches,
-            epochs=until or math.ceil(config.steps / interval),
-            initial_epoch=math.ceil(start / interval),
-            steps_per_epoch=interval,
-            callbacks=[
-                DecayRates(config),
-                KeepRun(folder, pair, config, rows, progress.say),
-                progress,
-            ],
-            verbose=0,
-        )
+        with held_signals() as asked:
+            # One epoch for Keras: what comes at intervals is counted in steps of the run.
+            model.fit(
+                batches,
+                steps_per_epoch=end - start,
+                callbacks=[
+                    DecayRates(config),
+                    EndAtNonFinite(config.nonfinite_steps),
+                    KeepRun(folder, pair, config, rows, progress, asked),
+                    progress,
+                ],
+                verbose=0,
+            )
     finally:
         progress.close()
 

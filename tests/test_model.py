@@ -240,15 +240,6 @@ def test_standard_callbacks_work(tmp_path):
     assert equal(values(restored.weights), final)
 
 
-def test_training_ends_at_a_loss_that_is_no_number():
-    model = build("source_only")
-    model.compile(run_eagerly=True)
-    data = batches(3, make=lambda seed, count: np.full_like(floats(seed, count), np.nan))
-    stop = keras.callbacks.TerminateOnNaN()
-    fit(model, data, callbacks=[stop])
-    assert model.stop_training
-
-
 @pytest.mark.parametrize(
     "data",
     [

@@ -1,11 +1,6 @@
 """The main job from its command line: what it leaves, refuses and goes on with."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 
 import h5py
 import keras
@@ -180,28 +175,15 @@ def test_a_dry_run_shows_configuration_networks_and_cost(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_killed_run_goes_on_from_its_checkpoint(tmp_path):
-    output = RunFolder(tmp_path / "run")
-    command = [sys.executable, "-m", "cdd_keras.train", *SMALL, "--method", "source_only"]
-    command += ["--steps", "4000", "--evaluate-every", "0.01", "--output", str(output.path)]
-    environment = {**os.environ, "CDD_KERAS_CACHE": str(tmp_path / "cache")}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 240
-    while not output.read_rows() and time.monotonic() < deadline:
-        assert process.poll() is None, process.stderr.read().decode()
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    kept = checkpoints.steps(output.checkpoints)[-1]
-    resumed = subprocess.Popen(
-        [*command, "--resume"], env=environment, stderr=subprocess.PIPE, text=True
-    )
-    lines = []
-    for line in resumed.stderr:
-        lines.append(line)
-        if "resumed at step" in line:
-            break
-    resumed.kill()
-    resumed.communicate()
-    assert lines[-1].strip() == f"resumed at step {kept}"
-    assert kept >= 40
+def test_data_that_are_gone_are_named_and_the_run_left_as_it_is(run_copy, tmp_path, capsys):
+    config = run_copy / "config.yaml"
+    gone = tmp_path / "gone"
+    lines = config.read_text().splitlines()
+    lines = [f"data_dir: {gone}" if one.startswith("data_dir:") else one for one in lines]
+    config.write_text("\n".join(lines))
+    before = {path: path.read_bytes() for path in run_copy.rglob("*") if path.is_file()}
+    resume = ["--config", str(config), "--output", str(run_copy), "--resume"]
+    assert cli.main(train.run, resume) == 2
+    assert str(gone) in capsys.readouterr().err
+    after = {path: path.read_bytes() for path in run_copy.rglob("*") if path.is_file()}
+    assert after == before

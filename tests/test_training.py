@@ -1,10 +1,12 @@
 """The main job's parts that a whole run does not show."""
 
 import dataclasses
+import errno
 import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 from stand_ins import Pair
 
@@ -13,6 +15,8 @@ from cdd_keras.belief import Belief
 from cdd_keras.data.attributes import Attribute
 from cdd_keras.data.sets import ImageSet
 from cdd_keras.domains import DOMAINS, SOURCE, TARGET
+from cdd_keras.errors import CddError
+from cdd_keras.finite import NotFiniteError
 from cdd_keras.metrics.selection import pick_label_free
 from cdd_keras.model import CrossDomainModel
 from cdd_keras.runs import RunFolder, evaluations
@@ -159,3 +163,42 @@ def test_target_labels_reach_neither_weights_nor_the_pick(whole_pair, trained, t
     assert picks[0] == picks[1]
     for row, other in zip(rows, other_rows, strict=True):
         assert other["label_free"] == pytest.approx(row["label_free"], rel=1e-2, abs=1e-4)
+
+
+def test_a_disk_that_fails_is_told_with_what_is_left(tmp_path):
+    folder = RunFolder(tmp_path)
+    words = "Read-only file system. It has no checkpoint yet"
+    with pytest.raises(CddError, match=words), training.telling_of_disk(folder):
+        raise OSError(errno.EROFS, "anything")
+    folder.checkpoints.mkdir()
+    checkpoints.path_of(folder.checkpoints, 7).touch()
+    words = f"kept in {tmp_path}: No space left on device. Its checkpoint of step 7 is whole"
+    with pytest.raises(CddError, match=words), training.telling_of_disk(folder):
+        raise OSError(errno.ENOSPC, "anything")
+
+
+def test_numbers_gone_wrong_end_a_run_and_leave_the_last_checkpoint(
+    whole_pair, monkeypatch, tmp_path
+):
+    settings = {"steps": 8, "evaluate_every": 0.25, "nonfinite_steps": 2, "precision": "float32"}
+    config = tiny.config("source_only", **settings)
+    build = training.build_model
+
+    def build_to_diverge(config, pair):
+        """From half of the run on the loss is infinite."""
+        model = build(config, pair)
+        (term,) = (one for one in model.recipe.players[0].terms if one.name == "labelled")
+        loss = term.loss
+        object.__setattr__(
+            term, "loss", lambda routes: loss(routes) + tf.where(routes.progress < 0.5, 0.0, np.inf)
+        )
+        return model
+
+    monkeypatch.setattr(training, "build_model", build_to_diverge)
+    folder = RunFolder(tmp_path)
+    with pytest.raises(NotFiniteError, match=r"^classifier/labelled is NaN .* 2 steps .* step 6\."):
+        training.train(config, whole_pair, folder, lambda line: None)
+    assert checkpoints.steps(folder.checkpoints) == [2, 4]
+    rows = folder.read_rows()
+    assert [(row["step"], row["terms"]["skipped"]) for row in rows] == [(2, 0), (4, 0)]
+    assert all(np.isfinite(row["terms"]["classifier/labelled"]) for row in rows)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 import numpy as np
@@ -156,12 +157,25 @@ def _write(path: Path, shape: tuple[int, ...], make: Callable[[], Iterable[np.nd
 
 
 def _fill(path: Path, shape: tuple[int, ...], made: Iterable[np.ndarray]) -> None:
-    images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     filled = 0
-    for block in made:
-        if filled + len(block) <= len(images):
-            images[filled : filled + len(block)] = block
-        filled += len(block)
-    if filled != len(images):
-        raise CddError(f"Expected {len(images)} images and read {filled}.")
-    images.flush()
+    # Written, not mapped: on a full disk a write is refused, while a mapping ends the process.
+    with path.open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in made:
+            _append(file, block)
+            filled += len(block)
+    if filled != shape[0]:
+        raise CddError(f"Expected {shape[0]} images and read {filled}.")
+
+
+def _append(file: BinaryIO, block: np.ndarray) -> None:
+    try:
+        file.write(np.ascontiguousarray(block, np.uint8))
+        file.flush()
+    except OSError as error:
+        folder = Path(file.name).parent
+        raise CddError(
+            f"The images cannot be kept in {folder}: {error.strerror}. Make room there, or set "
+            "CDD_KERAS_CACHE to a folder with more."
+        ) from error

@@ -1,6 +1,4 @@
-"""When a trial has gone wrong: its loss is no number, labels leak, or its readings collapse."""
-
-import math
+"""When a trial has gone wrong: labels leak, or its readings collapse."""
 
 from cdd_keras.progress import Progress
 from cdd_keras.search.objectives import check_defined
@@ -23,29 +21,21 @@ class Watch(Progress):
     A pipe gets no line of it: the search has its own.
 
     Args:
-        config, folder: of the run.
+        config: of the run.
         start: the step it starts at.
         objective: what the trial is for; refused at the first evaluation if the method lacks it.
     """
 
-    def __init__(self, config, folder, start, objective):
+    def __init__(self, config, start, objective):
         super().__init__(config.steps, start, 2 * config.batch_size)
         self.config = config
-        self.folder = folder
         self.objective = objective
-        self._step = start
 
     def on_train_batch_end(self, batch, logs=None):
-        self._step += 1
-        loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
-            raise DivergedError(f"diverged: the loss is {loss} at step {self._step}")
         if self._bar is not None:
             super().on_train_batch_end(batch, logs)
 
-    def on_epoch_end(self, epoch, logs=None):
-        # `KeepRun` comes before: the row of this evaluation is there.
-        row = self.folder.read_rows()[-1]
+    def evaluated(self, row):
         if reason := alarm(row, self.config.steps):
             raise DivergedError(f"{reason}, at step {row['step']}")
         figures = row["label_free"]

@@ -8,12 +8,12 @@ import os
 import tensorflow as tf
 
 from cdd_keras.errors import CddError
+from cdd_keras.intervals import evaluation_interval
 from cdd_keras.search import records
 from cdd_keras.search.cluster import CHIEF, WORKER, serve
 from cdd_keras.search.oracles import make_oracle
 from cdd_keras.search.results import Results, table
 from cdd_keras.search.trials import Experiment, TrialTuner
-from cdd_keras.training import evaluation_interval
 
 
 def search(plan, place, pair, say, lease: float) -> str | None:

@@ -13,6 +13,7 @@ from cdd_keras.data.sets import DomainPair
 from cdd_keras.domains import TARGET
 from cdd_keras.evaluation import classification_report, generation_report
 from cdd_keras.files import write_json
+from cdd_keras.finite import NotFiniteError
 from cdd_keras.judges import INDEX, Judges, load_judges, save_judges, train_judge
 from cdd_keras.metrics.selection import pick_label_free
 from cdd_keras.runs import evaluations, prepare_run
@@ -22,7 +23,7 @@ from cdd_keras.search.cluster import beating
 from cdd_keras.search.memory import forgotten
 from cdd_keras.search.objectives import EDITS, ORACLES, check_defined
 from cdd_keras.search.records import COMPLETED, FAILED, Record
-from cdd_keras.training import build_model, evaluation_interval, fit, resume_model
+from cdd_keras.training import build_model, fit, resume_model
 
 
 def without_target_labels(pair):
@@ -71,16 +72,14 @@ class Experiment(kt.HyperModel):
             "step", the pick's.
 
         Raises:
-            DivergedError: the training has gone wrong.
+            DivergedError, NotFiniteError: the training has gone wrong.
             UsageError: the method does not have the objective.
         """
         config = model.config
         folder.write_labels(self.pair)
         start = resume_model(model, folder, lambda message: None)
-        interval = evaluation_interval(config)
-        if start < min(config.steps, (until or config.steps) * interval):
-            watch = Watch(config, folder, start, self.plan.objective)
-            fit(model, self.pair, config, folder, start, until, watch)
+        watch = Watch(config, start, self.plan.objective)
+        fit(model, self.pair, config, folder, start, until, watch)
         return self._measure(model, folder)
 
     def _measure(self, model, folder):
@@ -175,7 +174,7 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         values = self.plan.space.settle(trial.hyperparameters.values)
         try:
             return self._train(trial, values)
-        except DivergedError as error:
+        except (DivergedError, NotFiniteError) as error:
             reason = str(error)
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
             first = next(iter(str(error).splitlines()), "")

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -58,6 +61,20 @@ def test_a_folder_that_cannot_be_written_is_named(cache, tmp_path):
     cache.write_text("a file where the folder should be")
     with pytest.raises(CddError, match=r"cache cannot be written.*CDD_KERAS_CACHE"):
         cached_images("x", "key", 5, 4, halves)
+
+
+def test_a_full_disk_is_told_and_nothing_left(cache):
+    program = (
+        "import resource, numpy as np; from cdd_keras.data.cache import cached_images\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "halves = lambda: iter([np.zeros((50, 16, 16, 3), np.uint8)] * 2)\n"
+        "cached_images('x', 'key', 100, 16, halves)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert f"CddError: The images cannot be kept in {cache}: File too large" in last
+    assert list(cache.iterdir()) == []
 
 
 def test_fingerprints_tell_parts_apart():

@@ -15,6 +15,7 @@ from cdd_keras.config import Config
 from cdd_keras.data.sets import ImageSet
 from cdd_keras.domains import SOURCE, TARGET
 from cdd_keras.errors import UsageError
+from cdd_keras.finite import NotFiniteError
 from cdd_keras.model import CrossDomainModel
 from cdd_keras.search import records, trials
 from cdd_keras.search.alarms import DivergedError
@@ -112,7 +113,10 @@ def test_a_failure_ends_the_trial_and_not_the_search(make_plan, pair, monkeypatc
             None, None, "OOM when allocating\nmore"
         ),
         "out of memory": MemoryError(),
-        "diverged: the loss is nan at step 1": DivergedError("diverged: the loss is nan at step 1"),
+        "collapse: every target image is read alike": DivergedError(
+            "collapse: every target image is read alike"
+        ),
+        "generator/kl is NaN": NotFiniteError("generator/kl is NaN"),
     }
     build, left = trials.build_model, list(failures.values())
 
@@ -122,7 +126,7 @@ def test_a_failure_ends_the_trial_and_not_the_search(make_plan, pair, monkeypatc
         return build(config, pair)
 
     monkeypatch.setattr(trials, "build_model", build_in_the_end)
-    plan = make_plan(max_trials=4)
+    plan = make_plan(max_trials=5)
     _, lines = run(plan, pair)
     *failed, completed = records.read_all(plan.folder)
     assert [one.reason for one in failed] == list(failures)

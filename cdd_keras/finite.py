@@ -1,0 +1,74 @@
+"""Steps whose losses or gradients are NaN or infinite: found, skipped and counted in the graph."""
+
+import keras
+import tensorflow as tf
+
+from cdd_keras.errors import CddError
+
+
+class NotFiniteError(CddError):
+    """Too many steps in a row had a loss or gradient that is not finite."""
+
+
+class FiniteGuard:
+    """Remembers how many steps were skipped, how many of them in a row, and what was wrong last.
+
+    Args:
+        names: what may be wrong, in words; `culprit` is an index into it.
+
+    Attributes:
+        skipped: a `keras.metrics.Sum`, the steps skipped since metrics were reset.
+        in_a_row, culprit: int32 variables.
+    """
+
+    def __init__(self, names):
+        self.names = list(names)
+        self.skipped = keras.metrics.Sum("skipped")
+        self.in_a_row = keras.Variable(0, dtype="int32", trainable=False, name="in_a_row")
+        self.culprit = keras.Variable(0, dtype="int32", trainable=False, name="culprit")
+
+    def apply(self, finite, update, undo):
+        """Does `update()` where everything is finite, else `undo()`, and keeps count.
+
+        Args:
+            finite: {one of `names`: bool tensor}.
+            update, undo: functions that assign variables.
+        """
+        places = tf.constant([self.names.index(name) for name in finite])
+        wrong = tf.logical_not(tf.stack(list(finite.values())))
+
+        def good():
+            update()
+            self.in_a_row.assign(0)
+            return True
+
+        def bad():
+            undo()
+            self.skipped.update_state(1.0)
+            self.in_a_row.assign_add(1)
+            # The first one: those after it may have caught it from there.
+            self.culprit.assign(tf.gather(places, tf.argmax(wrong)))
+            return False
+
+        return tf.cond(tf.reduce_any(wrong), bad, good)
+
+
+def gradient_of(player):
+    """What a player's gradient is called in messages."""
+    return f"the gradient of {player.name}"
+
+
+def is_finite(tensors):
+    """Whether all numbers in all tensors are finite: bool, ()."""
+    return tf.reduce_all([tf.reduce_all(tf.math.is_finite(tensor)) for tensor in tensors])
+
+
+def gradients_finite(gradients, optimizer):
+    """Whether an optimiser can use gradients, scaled as they are: bool, ().
+
+    A loss scale that is above 1 falls by itself, and its optimiser skips the step.
+    """
+    finite = is_finite(gradients)
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return finite | (optimizer.dynamic_scale > 1.0)
+    return finite

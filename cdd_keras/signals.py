@@ -1,0 +1,48 @@
+"""Being asked to stop: by Ctrl-C (SIGINT), or by a cluster (SIGTERM)."""
+
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+
+ASKED = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def held_signals():
+    """Holds SIGINT and SIGTERM back; yields the list of those that came, delivered at the end.
+
+    A second one of the same kind is not held: who asks twice does not want to wait. An error
+    inside takes the place of the delivery. Signals reach Python's main thread alone; elsewhere
+    nothing is held.
+    """
+    came = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+
+    def hold(number, frame):
+        came.append(signal.Signals(number))
+        signal.signal(number, before[number])
+
+    before = {number: signal.signal(number, hold) for number in ASKED}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in came:
+        signal.raise_signal(number)
+
+
+@contextmanager
+def exit_on_sigterm():
+    """Has SIGTERM end the process as an error does, by way of `finally`, with exit code 143."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
