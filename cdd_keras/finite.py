@@ -59,8 +59,12 @@ def gradient_of(player):
 
 
 def is_finite(tensors):
-    """Whether all numbers in all tensors are finite: bool, ()."""
-    return tf.reduce_all([tf.reduce_all(tf.math.is_finite(tensor)) for tensor in tensors])
+    """Whether all numbers in all tensors are finite, and far from not being so: bool, ().
+
+    Squares are added up, one operation a tensor; beyond 1e19, where nothing is learnt, they
+    overflow.
+    """
+    return tf.math.is_finite(tf.add_n([tf.nn.l2_loss(tensor) for tensor in tensors]))
 
 
 def gradients_finite(gradients, optimizer):

@@ -11,11 +11,11 @@ from benchmarks.killing import Training, digest, figures
 from cdd_keras import checkpoints
 from cdd_keras.runs import RunFolder
 
-STEPS = 600
+STEPS = 1000
 SMALL = [
     *("--attr", "eyeglasses", "--method", "source_only", "--steps", str(STEPS)),
     *("--image-size", "16", "--channels", "2", "--synthetic-count", "60", "--batch-size", "2"),
-    *("--evaluate-every", "0.25", "--precision", "float32", "--checkpoint-seconds", "0.2"),
+    *("--evaluate-every", "0.25", "--precision", "float32", "--checkpoint-seconds", "0.05"),
 ]
 
 
@@ -26,7 +26,7 @@ def story(tmp_path_factory):
     Random moments are drawn from a seed: a step, and a part of a second after it.
     """
     draws = np.random.default_rng(13)
-    moments = sorted(draws.integers(40, 400, 4))
+    moments = sorted(draws.integers(60, 500, 4))
     stages = {}
 
     def begin(name, *flags, **settings):
