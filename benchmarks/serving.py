@@ -54,12 +54,12 @@ def main():
         profiles = []
         for name, flags in server_kinds(work).items():
             with our_server(models, flags) as (address, process):
-                rows += loads(name, our_load(address), options.seconds)
+                rows += loads(name, our_loads(address), options.seconds)
                 if py_spy:
                     profiles += profiled(name, py_spy, process, address, options.seconds)
         if options.peer_python:
-            with peer_server(models, work, options.peer_python) as address:
-                rows += loads("peer", peer_load(address), options.seconds)
+            with peer_server(models, work, options.peer_python) as command:
+                rows += loads("peer", command, options.seconds)
     report = {"machine": machine(), "rows": rows, "ratios": ratios(rows), "profiles": profiles}
     Path(options.out).write_text(json.dumps(report, indent=1) + "\n")
     show(report)
@@ -108,30 +108,19 @@ def our_server(models, flags):
             process.communicate()
 
 
-def our_load(address):
-    def load(*figures):
-        return json.loads(python("serving.client", *load_arguments(address, *figures)))
-
-    return load
-
-
-def load_arguments(address, model, signature, rows, concurrency, seconds):
-    arguments = ["load", "--server", address, "--model", model, "--signature", signature]
-    arguments += ["--rows", rows, "--concurrency", concurrency, "--duration", seconds, "--json"]
-    if model == "cdd_generator":
-        arguments += ["--input", "target_domain=1", "--input", "label=1"]
-    return arguments
+def our_loads(address):
+    return [sys.executable, str(Path(__file__).with_name("serving_loads.py")), address]
 
 
 def profiled(name, py_spy, process, address, seconds):
     """What the server does under one-row requests of 32 clients, for each case."""
     found = []
     for model, signature in CASES:
-        arguments = load_arguments(address, model, signature, 1, 32, 4 * seconds)
-        command = [sys.executable, "-m", "serving.client", *map(str, arguments)]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as load:
+        command = [*our_loads(address), str(4 * seconds), f"{model}:{signature}:1:32"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as load:
             figures = profile(py_spy, process, load.pid, seconds)
-            rate = json.loads(load.communicate()[0])["rows_per_second"]
+            [measured] = json.loads(load.communicate()[0])
+        rate = measured["rows_per_second"]
         found.append({"by": name, "model": model, "rows_per_second": rate, **figures})
         print(f"{name}: {model} profiled", file=sys.stderr)
     return found
@@ -149,7 +138,7 @@ def peer_server(models, work, interpreter):
         try:
             address = process.stdout.readline().strip()
             wait_for_peer(interpreter, script, address)
-            yield (interpreter, script, address)
+            yield [interpreter, str(script), "load", address]
         finally:
             process.terminate()
             process.communicate()
@@ -159,29 +148,15 @@ def wait_for_peer(interpreter, script, address):
     subprocess.run([interpreter, str(script), "wait", address], check=True)
 
 
-def peer_load(peer):
-    interpreter, script, address = peer
-
-    def load(model, signature, rows, concurrency, seconds):
-        figures = [model, signature, rows, concurrency, seconds]
-        command = [interpreter, str(script), "load", address, *map(str, figures)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
-        return json.loads(done.stdout)
-
-    return load
-
-
-def loads(name, load, seconds):
-    """Figures of every case and load."""
-    found = []
-    for model, signature in CASES:
-        for rows, concurrency in LOADS:
-            figures = load(model, signature, rows, concurrency, seconds)
-            found.append(
-                {"by": name, "model": model, "rows": rows, "concurrency": concurrency, **figures}
-            )
-            print(f"{name}: {model} rows {rows} concurrency {concurrency}", file=sys.stderr)
-    return found
+def loads(name, command, seconds):
+    """Figures of every case and load, that a process of the command measures."""
+    cases = [
+        f"{model}:{signature}:{rows}:{concurrency}"
+        for model, signature in CASES
+        for rows, concurrency in LOADS
+    ]
+    done = subprocess.run([*command, str(seconds), *cases], check=True, stdout=subprocess.PIPE)
+    return [{"by": name, **figures} for figures in json.loads(done.stdout)]
 
 
 def ratios(rows):
