@@ -7,7 +7,10 @@ our own figures are printed alone. Nothing else should run on the machine.
 
 The models are an untrained run's at 64 px: what they draw does not change how long it takes. Loads
 come from a process of their own, `serving.client`'s generator in every case, so that the
-client's work is the same against both servers.
+client's work is the same against both servers: one request, encoded once and sent again and again,
+whose answers are not turned into arrays.
+
+With py-spy, which PEER holds, our server is also profiled under one-row requests of 32 clients.
 """
 
 import argparse
@@ -23,6 +26,7 @@ from pathlib import Path
 
 import grpc
 import numpy as np
+from serving_profile import profile
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = (("cdd_classifier", "serving_default"), ("cdd_generator", "translate"))
@@ -46,13 +50,17 @@ def main():
         work = Path(folder)
         models = Path(options.models or make_models(work)).absolute()
         rows = direct_rows(models, options.seconds)
+        py_spy = options.peer_python and Path(options.peer_python).with_name("py-spy").absolute()
+        profiles = []
         for name, flags in server_kinds(work).items():
-            with our_server(models, flags) as address:
-                rows += loads(name, our_load(address), options.seconds)
+            with our_server(models, flags) as (address, process):
+                rows += loads(name, our_loads(address), options.seconds)
+                if py_spy:
+                    profiles += profiled(name, py_spy, process, address, options.seconds)
         if options.peer_python:
-            with peer_server(models, work, options.peer_python) as address:
-                rows += loads("peer", peer_load(address), options.seconds)
-    report = {"machine": machine(), "rows": rows, "ratios": ratios(rows)}
+            with peer_server(models, work, options.peer_python) as command:
+                rows += loads("peer", command, options.seconds)
+    report = {"machine": machine(), "rows": rows, "ratios": ratios(rows), "profiles": profiles}
     Path(options.out).write_text(json.dumps(report, indent=1) + "\n")
     show(report)
 
@@ -93,21 +101,29 @@ def our_server(models, flags):
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             lines = list(iter(lambda: process.stdout.readline().strip() or "ready", "ready"))
-            yield next(line.split()[2] for line in lines if line.startswith("gRPC on"))
+            address = next(line.split()[2] for line in lines if line.startswith("gRPC on"))
+            yield address, process.pid
         finally:
             process.terminate()
             process.communicate()
 
 
-def our_load(address):
-    def load(model, signature, rows, concurrency, seconds):
-        arguments = ["load", "--server", address, "--model", model, "--signature", signature]
-        arguments += ["--rows", rows, "--concurrency", concurrency, "--duration", seconds, "--json"]
-        if model == "cdd_generator":
-            arguments += ["--input", "target_domain=1", "--input", "label=1"]
-        return json.loads(python("serving.client", *arguments))
+def our_loads(address):
+    return [sys.executable, str(Path(__file__).with_name("serving_loads.py")), address]
 
-    return load
+
+def profiled(name, py_spy, process, address, seconds):
+    """What the server does under one-row requests of 32 clients, for each case."""
+    found = []
+    for model, signature in CASES:
+        command = [*our_loads(address), str(4 * seconds), f"{model}:{signature}:1:32"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as load:
+            figures = profile(py_spy, process, load.pid, seconds)
+            [measured] = json.loads(load.communicate()[0])
+        rate = measured["rows_per_second"]
+        found.append({"by": name, "model": model, "rows_per_second": rate, **figures})
+        print(f"{name}: {model} profiled", file=sys.stderr)
+    return found
 
 
 @contextmanager
@@ -122,7 +138,7 @@ def peer_server(models, work, interpreter):
         try:
             address = process.stdout.readline().strip()
             wait_for_peer(interpreter, script, address)
-            yield (interpreter, script, address)
+            yield [interpreter, str(script), "load", address]
         finally:
             process.terminate()
             process.communicate()
@@ -132,29 +148,15 @@ def wait_for_peer(interpreter, script, address):
     subprocess.run([interpreter, str(script), "wait", address], check=True)
 
 
-def peer_load(peer):
-    interpreter, script, address = peer
-
-    def load(model, signature, rows, concurrency, seconds):
-        figures = [model, signature, rows, concurrency, seconds]
-        command = [interpreter, str(script), "load", address, *map(str, figures)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
-        return json.loads(done.stdout)
-
-    return load
-
-
-def loads(name, load, seconds):
-    """Figures of every case and load."""
-    found = []
-    for model, signature in CASES:
-        for rows, concurrency in LOADS:
-            figures = load(model, signature, rows, concurrency, seconds)
-            found.append(
-                {"by": name, "model": model, "rows": rows, "concurrency": concurrency, **figures}
-            )
-            print(f"{name}: {model} rows {rows} concurrency {concurrency}", file=sys.stderr)
-    return found
+def loads(name, command, seconds):
+    """Figures of every case and load, that a process of the command measures."""
+    cases = [
+        f"{model}:{signature}:{rows}:{concurrency}"
+        for model, signature in CASES
+        for rows, concurrency in LOADS
+    ]
+    done = subprocess.run([*command, str(seconds), *cases], check=True, stdout=subprocess.PIPE)
+    return [{"by": name, **figures} for figures in json.loads(done.stdout)]
 
 
 def ratios(rows):
@@ -226,6 +228,13 @@ def show(report):
         )
     for name, value in report["ratios"].items():
         print(f"{name}: {value:.2f}")
+    for one in report["profiles"]:
+        print(f"{one['by']}, {one['model']}, one-row requests of 32 clients, profiled:")
+        for kind, used in one["milliseconds by thread"].items():
+            print(f"{used:9.0f} ms of a processor in a second: {kind}")
+        print(f"{one['lock held']:9.0%} of samples hold the interpreter lock:")
+        for place, share in one["lock held by place"].items():
+            print(f"{share:13.1%} {place}")
 
 
 if __name__ == "__main__":

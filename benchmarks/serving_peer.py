@@ -4,8 +4,8 @@
         serves both models with adaptive batching; prints its address
     serving_peer.py wait ADDRESS
         returns once it is ready
-    serving_peer.py load ADDRESS MODEL SIGNATURE ROWS CONCURRENCY SECONDS
-        prints figures as JSON
+    serving_peer.py load ADDRESS SECONDS CASE...
+        prints figures as JSON, of the cases of serving_loads.py
 
 Tensors travel as raw bytes both ways, and the load comes from the same generator as ours.
 """
@@ -17,9 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
 SIGNATURES = {"cdd_classifier": "serving_default", "cdd_generator": "translate"}
-SIZE = 64
 BATCH = 32
 
 
@@ -79,49 +77,36 @@ def wait(address):
     raise SystemExit("the peer did not become ready")
 
 
-def load(address, model, rows, concurrency, seconds):
-    sys.path.insert(0, str(ROOT))
+def load(address, seconds, *cases):
     import grpc
+    from serving_loads import TIMEOUT, measured
     from tritonclient.grpc import service_pb2_grpc
-
-    from serving.client.loading import Plan, run_load
 
     channel = grpc.insecure_channel(
         address, [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     )
     stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-    message = request(model, rows)
-    answer = stub.ModelInfer(message, timeout=60)
-    assert answer.raw_output_contents, "the answer does not come as raw bytes"
-    measured = run_load(
-        lambda: stub.ModelInfer(message, timeout=60), Plan(concurrency=concurrency, seconds=seconds)
-    )
-    print(json.dumps(measured.report(rows)))
+
+    def prepare(model, _, arrays):
+        message = request(model, arrays)
+        answer = stub.ModelInfer(message, timeout=TIMEOUT)
+        assert answer.raw_output_contents, "the answer does not come as raw bytes"
+        return lambda: stub.ModelInfer(message, timeout=TIMEOUT)
+
+    json.dump(measured(prepare, float(seconds), cases), sys.stdout)
 
 
-def request(model, rows):
-    import numpy as np
+def request(model, arrays):
     from tritonclient.grpc import service_pb2
 
-    draws = np.random.default_rng(0)
-    image = draws.uniform(-1, 1, (rows, SIZE, SIZE, 3)).astype(np.float32)
-    inputs = {"image": ("FP32", image)}
-    if model == "cdd_generator":
-        for name, value in (("label", 1), ("source_domain", 0), ("target_domain", 1)):
-            inputs[name] = ("INT32", np.full(rows, value, np.int32))
+    kinds = {"float32": "FP32", "int32": "INT32"}
     message = service_pb2.ModelInferRequest(model_name=model)
-    for name, (kind, array) in inputs.items():
-        message.inputs.add(name=name, datatype=kind, shape=array.shape)
+    for name, array in arrays.items():
+        message.inputs.add(name=name, datatype=kinds[array.dtype.name], shape=array.shape)
         message.raw_input_contents.append(array.tobytes())
     return message
 
 
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
-    if command == "serve":
-        serve(*arguments)
-    elif command == "wait":
-        wait(*arguments)
-    else:
-        address, model, _, rows, concurrency, seconds = arguments
-        load(address, model, int(rows), int(concurrency), float(seconds))
+    {"serve": serve, "wait": wait, "load": load}[command](*arguments)

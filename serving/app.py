@@ -6,9 +6,9 @@ import time
 import grpc
 
 from serving.batching import Batcher, Direct
-from serving.batching_parameters import BatchingParameters
+from serving.batching_parameters import parameters_of
 from serving.calls import InFlight
-from serving.config_files import read_batching, read_monitoring, read_ssl
+from serving.config_files import read_monitoring, read_ssl
 from serving.errors import StartError
 from serving.grpc_service import GrpcServer
 from serving.http_server import HttpServer
@@ -47,7 +47,8 @@ class App:
         self._credentials = _credentials(options.ssl_config_file)
         self._metrics = Metrics()
         metrics_path = _metrics_path(options.monitoring_config_file)
-        self._runner = Batcher(_batching(options)) if options.enable_batching else Direct()
+        batching = parameters_of(options)
+        self._runner = Batcher(batching) if batching else Direct()
         self.models = Models(self._load)
         self._source = ModelSource(options, self.models)
         most = options.max_in_flight
@@ -139,10 +140,3 @@ def _metrics_path(path):
         return METRICS_PATH
     config = read_monitoring(path).prometheus_config
     return (config.path or METRICS_PATH) if config.enable else None
-
-
-def _batching(options):
-    if options.batching_parameters_file is None:
-        return BatchingParameters()
-    path = options.batching_parameters_file
-    return BatchingParameters.from_message(read_batching(path), path)

@@ -4,12 +4,13 @@ Unlike there, requests wait in queues by shape, and where a batch fails each req
 so that one bad request fails itself and no other.
 """
 
+import itertools
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
 
-import tensorflow as tf
+import numpy as np
 
 from serving.batching_parameters import BatchingParameters
 from serving.calls import Call
@@ -119,8 +120,7 @@ class Batcher:
 
     def _offer(self, servable, signature, task):
         kinds = tuple(
-            (alias, tensor.dtype, tuple(tensor.shape[1:]))
-            for alias, tensor in sorted(task.inputs.items())
+            (alias, array.dtype, array.shape[1:]) for alias, array in sorted(task.inputs.items())
         )
         key = (servable, signature, kinds)
         limit = self._parameters
@@ -206,7 +206,7 @@ class Batcher:
         outputs = batch.servable.run(batch.signature, inputs, _Shared(tasks))
         if len(tasks) == 1 and not padding:
             return [outputs]
-        split = {alias: _parts(tensor, sizes, padding, alias) for alias, tensor in outputs.items()}
+        split = {alias: _parts(array, sizes, padding, alias) for alias, array in outputs.items()}
         return [{alias: parts[n] for alias, parts in split.items()} for n in range(len(tasks))]
 
 
@@ -229,26 +229,27 @@ class _Shared(Call):
 
 def _rows(inputs):
     sizes = set()
-    for tensor in inputs.values():
-        if not tensor.shape.rank:
+    for array in inputs.values():
+        if not array.ndim:
             raise invalid("Batching Run() input tensors must have at least one dimension.")
-        sizes.add(int(tensor.shape[0]))
+        sizes.add(len(array))
     if len(sizes) > 1:
         raise invalid("Batching Run() input tensors must have equal 0th-dimension size.")
     return sizes.pop() if sizes else 0
 
 
-def _joined(tensors, padding):
+def _joined(arrays, padding):
     if padding:
-        tensors = [*tensors, tf.repeat(tensors[0][:1], padding, axis=0)]
-    return tf.concat(tensors, 0) if len(tensors) > 1 else tensors[0]
+        arrays = [*arrays, np.repeat(arrays[0][:1], padding, axis=0)]
+    return np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
 
 
-def _parts(tensor, sizes, padding, alias):
+def _parts(array, sizes, padding, alias):
     rows = sum(sizes) + padding
-    if not tensor.shape.rank or tensor.shape[0] != rows:
+    if not array.ndim or len(array) != rows:
         raise invalid(
             f"Batched output tensor's 0th dimension does not equal the sum of the 0th dimension "
-            f"sizes of the input tensors: {alias} has shape {list(tensor.shape)}, rows {rows}"
+            f"sizes of the input tensors: {alias} has shape {list(array.shape)}, rows {rows}"
         )
-    return tf.split(tensor, [*sizes, padding] if padding else sizes)[: len(sizes)]
+    ends = itertools.accumulate(sizes)
+    return [array[end - size : end] for size, end in zip(sizes, ends, strict=True)]

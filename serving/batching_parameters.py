@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from serving.cli import UsageError
+from serving.config_files import read_batching
+from serving.options import Options
 
 
 @dataclass(frozen=True)
@@ -60,3 +62,13 @@ class BatchingParameters:
     def padded(self, rows: int) -> int:
         """The size that a batch of so many rows is padded to."""
         return next((size for size in self.allowed_batch_sizes if size >= rows), rows)
+
+
+def parameters_of(options: Options) -> BatchingParameters | None:
+    """The parameters that a server's options name; None without batching; raises UsageError."""
+    if not options.enable_batching:
+        return None
+    path = options.batching_parameters_file
+    return (
+        BatchingParameters.from_message(read_batching(path), path) if path else BatchingParameters()
+    )

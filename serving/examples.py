@@ -4,6 +4,7 @@ Checks, their order and their words are TensorFlow Serving's (classifier.cc, reg
 multi_inference.cc).
 """
 
+import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import classification_pb2, inference_pb2, regression_pb2
 
@@ -66,8 +67,8 @@ def _answered(response, fill, runner, servable, request, call):
     return response
 
 
-def _examples(request_input) -> tf.Tensor:
-    """Serialised tf.Examples, string (n,)."""
+def _examples(request_input) -> np.ndarray:
+    """Serialised tf.Examples, objects (n,)."""
     if request_input.WhichOneof("kind") == "example_list_with_context":
         kind = request_input.example_list_with_context
         # Of a message that is written twice, the parts are merged.
@@ -77,7 +78,7 @@ def _examples(request_input) -> tf.Tensor:
         examples = [example.SerializeToString() for example in request_input.example_list.examples]
     if not examples:
         raise invalid("Input is empty.")
-    return tf.constant(examples)
+    return np.array(examples, object)
 
 
 def _classify_into(result, runner, servable, asked, examples, call):
@@ -88,7 +89,7 @@ def _classify_into(result, runner, servable, asked, examples, call):
             f'"classes" or "scores". Signature was: {name} {braced(definition.outputs)}'
         )
     outputs = runner.run(servable, name, {"inputs": examples}, call)
-    count = int(examples.shape[0])
+    count = len(examples)
     classes = _table(outputs.get("classes"), "classes", tf.string, count)
     scores = _table(outputs.get("scores"), "scores", tf.float32, count)
     if classes is not None and scores is not None and classes.shape[1] != scores.shape[1]:
@@ -115,7 +116,7 @@ def _regress_into(result, runner, servable, asked, examples, call):
             f"No regression outputs found in SignatureDef: {name} {braced(definition.outputs)}"
         )
     output = runner.run(servable, name, {"inputs": examples}, call)["outputs"]
-    shape, count = tuple(output.shape), int(examples.shape[0])
+    shape, count, kind = output.shape, len(examples), tf.dtypes.as_dtype(output.dtype)
     if not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)):
         raise invalid(
             "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
@@ -123,9 +124,9 @@ def _regress_into(result, runner, servable, asked, examples, call):
         )
     if shape[0] != count:
         raise invalid(f"Input batch size did not match output batch size: {count} vs. {shape[0]}")
-    if output.dtype != tf.float32:
-        raise invalid(f"Expected output Tensor of DT_FLOAT.  Got: {kind_name(output.dtype)}")
-    for value in output.numpy().ravel().tolist():
+    if kind != tf.float32:
+        raise invalid(f"Expected output Tensor of DT_FLOAT.  Got: {kind_name(kind)}")
+    for value in output.ravel().tolist():
         result.regressions.add().value = value
     return name
 
@@ -152,21 +153,20 @@ def _example_signature(servable, asked, method):
     return name, definition
 
 
-def _table(tensor, name, kind, rows):
-    """An output as an array (rows, columns), checked."""
-    if tensor is None:
+def _table(array, name, kind, rows):
+    """An output (rows, columns), checked; None where there is none."""
+    if array is None:
         return None
-    if len(tensor.shape) != 2:
+    if array.ndim != 2:
         raise invalid(
-            f"Expected Tensor shape: [batch_size num_classes] but got {list(tensor.shape)}"
+            f"Expected Tensor shape: [batch_size num_classes] but got {list(array.shape)}"
         )
-    if tensor.dtype != kind:
-        raise invalid(
-            f"Expected {name} Tensor of {kind_name(kind)}. Got: {kind_name(tensor.dtype)}"
-        )
-    if tensor.shape[0] != rows:
-        raise invalid(f"Expected {name} output batch size of {rows}. Got: {tensor.shape[0]}")
-    return tensor.numpy()
+    got = tf.dtypes.as_dtype(array.dtype)
+    if got != kind:
+        raise invalid(f"Expected {name} Tensor of {kind_name(kind)}. Got: {kind_name(got)}")
+    if len(array) != rows:
+        raise invalid(f"Expected {name} output batch size of {rows}. Got: {len(array)}")
+    return array
 
 
 def _text(label: bytes) -> str:

@@ -28,14 +28,14 @@ def predict(runner, servable, request, call: Call, settings: Settings):
     """A `PredictResponse`; arguments and errors as `run`'s."""
     name, outputs = run(runner, servable, request, call, settings)
     response = predict_pb2.PredictResponse()
-    for alias, tensor in outputs.items():
-        response.outputs[alias].CopyFrom(encode(tensor, settings.as_content))
+    for alias, array in outputs.items():
+        response.outputs[alias].CopyFrom(encode(array, settings.as_content))
     fill_spec(response.model_spec, servable, name)
     return response
 
 
 def run(runner, servable, request, call: Call, settings: Settings):
-    """(name of the signature, {output: tensor}) of a `PredictRequest`.
+    """(name of the signature, {output: array}) of a `PredictRequest`.
 
     Args:
         runner: runs a signature, alone or in batches: `run(servable, signature, inputs, call)`.
@@ -65,7 +65,7 @@ def fill_spec(spec, servable, signature: str) -> None:
 
 
 def _inputs(definition, protos, settings):
-    """{alias: tensor} of a request, checked against the signature."""
+    """{alias: array} of a request, checked against the signature."""
     expected = definition.inputs
     if len(protos) != len(expected):
         got, wanted = sorted(protos), sorted(expected)
@@ -82,17 +82,17 @@ def _inputs(definition, protos, settings):
                 "request and no default value provided. Inputs expected to be in the request "
                 f"{braced(protos)}."
             )
-    tensors, left = {}, settings.max_bytes
+    arrays, left = {}, settings.max_bytes
     for place, alias in enumerate(sorted(expected)):
-        tensors[alias] = decode(protos[alias], alias, left)
-        left -= memory(tensors[alias])
+        arrays[alias] = decode(protos[alias], alias, left)
+        left -= memory(arrays[alias])
         kind = tf.dtypes.as_dtype(expected[alias].dtype)
-        got = tensors[alias].dtype
+        got = tf.dtypes.as_dtype(protos[alias].dtype)
         if got != kind:
             raise invalid(
                 f"Expects arg[{place}] to be {kind_name(kind)} but {kind_name(got)} is provided"
             )
-    return tensors
+    return arrays
 
 
 def _filter(definition, aliases):

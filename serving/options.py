@@ -150,7 +150,7 @@ def _parser():
         "tensorflow_inter_op_parallelism",
         int,
         "N",
-        "operations at a time (0: --max-in-flight)",
+        "operations at a time (0: --max-in-flight; with batching, two more than num_batch_threads)",
     )
     return parser
 

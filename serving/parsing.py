@@ -22,11 +22,19 @@ class ParseInHandler(grpc.ServerInterceptor):
 
     def __init__(self):
         self._streams = InFlight(_MOST_STREAMS, "Too many streams at a time.")
+        # By method: made once, and not for each call.
+        self._handlers: dict[str, grpc.RpcMethodHandler] = {}
 
     def intercept_service(self, continuation, handler_call_details):
-        handler = continuation(handler_call_details)
-        if handler is None:
-            return None
+        method = handler_call_details.method
+        if method not in self._handlers:
+            handler = continuation(handler_call_details)
+            if handler is None:
+                return None
+            self._handlers[method] = self._parsing(handler)
+        return self._handlers[method]
+
+    def _parsing(self, handler):
         parse = handler.request_deserializer
         kind = _kind(handler)
         behaviour = getattr(handler, kind)

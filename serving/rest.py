@@ -2,8 +2,6 @@
 
 import re
 
-import numpy as np
-import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow_serving.apis import (
     classification_pb2,
@@ -94,12 +92,10 @@ class Rest:
         )
         arrays, as_rows = json_requests.inputs_of(body, definition.inputs)
         for name, array in arrays.items():
-            request.inputs[name].CopyFrom(encode(tf.constant(array), as_content=True))
+            request.inputs[name].CopyFrom(encode(array, as_content=True))
         service = self._service
         _, outputs = inference.run(service.runner, servable, request, call, service.settings)
-        return json_answers.outputs_body(
-            {name: np.asarray(tensor.numpy()) for name, tensor in sorted(outputs.items())}, as_rows
-        )
+        return json_answers.outputs_body(dict(sorted(outputs.items())), as_rows)
 
     def _classify(self, servable, body, call):
         request = _examples_request(classification_pb2.ClassificationRequest(), body)

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import grpc
+import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from serving.calls import Call
+from serving.codec import array_of
 from serving.errors import ServingError, not_found
 from serving.execution import CancellationManager, StoppableFunction
 
@@ -49,13 +51,13 @@ class Servable:
         }
 
     def run(
-        self, signature: str, inputs: Mapping[str, tf.Tensor], call: Call
-    ) -> dict[str, tf.Tensor]:
+        self, signature: str, inputs: Mapping[str, np.ndarray], call: Call
+    ) -> dict[str, np.ndarray]:
         """The signature's outputs.
 
         Args:
             signature: a key of `signatures`.
-            inputs: every input of it.
+            inputs: every input of it, of its kinds; strings as objects, here and in the outputs.
             call: whose cancellation stops the computation.
 
         Raises:
@@ -67,15 +69,19 @@ class Servable:
         call.on_cancel(manager.start_cancel)
         start = time.perf_counter()
         try:
-            tensors = [inputs[alias] for alias in sorted(inputs)]
-            outputs = self._functions[signature](tensors, manager)
+            outputs = self._functions[signature](self._tensors(signature, inputs), manager)
+            arrays = {alias: array_of(tensor) for alias, tensor in outputs.items()}
         except tf.errors.CancelledError:
             # Whose deadline has passed hears of that.
             call.check()
             raise
         self._observe(self.name, signature, time.perf_counter() - start)
         call.check()
-        return outputs
+        return arrays
+
+    def _tensors(self, signature, inputs):
+        expected = self.signatures[signature].inputs
+        return [tf.constant(inputs[alias], expected[alias].dtype) for alias in sorted(inputs)]
 
     def signature(self, name: str, missing) -> meta_graph_pb2.SignatureDef:
         """A signature by its name.

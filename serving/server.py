@@ -10,12 +10,15 @@ from serving import cli, options
 
 _LOOK_SECONDS = 0.2
 _MOST_THREADS = 128
+# Beside those of batches: for the warm-up of a new version, and for a request without rows.
+_SPARE_THREADS = 2
 
 
 def run(arguments: list[str]) -> None:
     """Serves until SIGTERM or SIGINT, then ends the process with code 0."""
     settings = options.parse(arguments)
     # gRPC, which usage errors do without.
+    from serving.batching_parameters import parameters_of
     from serving.ports import check_ports
 
     logging.basicConfig(
@@ -26,10 +29,11 @@ def run(arguments: list[str]) -> None:
     # wherever Python is, which may be a callback or a destructor that swallows it.
     _on_signals(lambda number: os._exit(128 + number))
     check_ports(settings)
+    batching = parameters_of(settings)
     with cli.quiet_stderr():
         import tensorflow as tf
 
-        _set_threads(tf, settings)
+        _set_threads(tf, settings, batching)
         tf.config.list_physical_devices()
     from serving.app import App
 
@@ -57,13 +61,15 @@ def _on_signals(handle):
         signal.signal(number, lambda number, _: handle(number))
 
 
-def _set_threads(tf, settings):
+def _set_threads(tf, settings, batching):
     threading = tf.config.threading
     threading.set_intra_op_parallelism_threads(settings.tensorflow_intra_op_parallelism)
     # A computation keeps one of these threads from its beginning to its end. With TensorFlow's
-    # own number, that of the cores, as many long requests would keep all short ones waiting.
+    # own number, that of the cores, as many long requests would keep all short ones waiting. Idle
+    # ones cost: with 64 for two batches a request woke 14 of them (docs/benchmarks.md).
+    most = batching.num_batch_threads + _SPARE_THREADS if batching else settings.max_in_flight
     threading.set_inter_op_parallelism_threads(
-        settings.tensorflow_inter_op_parallelism or min(settings.max_in_flight, _MOST_THREADS)
+        settings.tensorflow_inter_op_parallelism or min(most, _MOST_THREADS)
     )
 
 

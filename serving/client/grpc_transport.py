@@ -62,8 +62,7 @@ class GrpcTransport:
         """Arrays for arrays; `outputs` chooses among the signature's, all by default."""
         answer = self._call(self._predictions.Predict, _request(spec, inputs, outputs), timeout)
         arrays = {
-            name: codec.decode(tensor, name, _MOST_BYTES).numpy()
-            for name, tensor in answer.outputs.items()
+            name: codec.decode(tensor, name, _MOST_BYTES) for name, tensor in answer.outputs.items()
         }
         return Answer(arrays, answer.model_spec.version.value)
 

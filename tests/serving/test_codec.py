@@ -32,7 +32,7 @@ def values(kind, shape=(3, 5)):
 @pytest.mark.parametrize("shape", [(3, 5), (), (0, 4)])
 def test_encoded_tensors_are_read_by_tensorflow(kind, as_content, shape):
     array = values(kind, shape)
-    proto = encode(tf.constant(array, kind), as_content)
+    proto = encode(array, as_content)
     # From the wire, as a client gets it.
     proto = tensor_pb2.TensorProto.FromString(proto.SerializeToString())
     assert proto.dtype == kind.as_datatype_enum
@@ -41,23 +41,23 @@ def test_encoded_tensors_are_read_by_tensorflow(kind, as_content, shape):
     assert read.tobytes() == array.tobytes()
     again = decode(proto, "x", LIMIT)
     assert again.dtype == kind
-    assert again.numpy().tobytes() == array.tobytes()
+    assert again.tobytes() == array.tobytes()
 
 
 @pytest.mark.parametrize("shape", [(), (2,), (2, 0)])
 def test_strings_survive(shape):
     array = np.empty(shape, object)
     array[...] = b"\x00 a\xff\x00"
-    proto = encode(tf.constant(array, tf.string, shape=shape))
+    proto = encode(array)
     assert list(proto.string_val) == [b"\x00 a\xff\x00"] * array.size
-    assert np.array(decode(proto, "x", LIMIT).numpy(), object).tolist() == array.tolist()
+    assert decode(proto, "x", LIMIT).tolist() == array.tolist()
 
 
 def test_values_are_in_the_fields_of_their_kind():
-    proto = encode(tf.constant([0, 127, 128, 255], tf.uint8))
+    proto = encode(np.array([0, 127, 128, 255], np.uint8))
     assert list(proto.int_val) == [0, 127, 128, 255]
-    assert list(encode(tf.constant([-1, 1], tf.int64)).int64_val) == [-1, 1]
-    assert list(encode(tf.constant([0.5])).float_val) == [0.5]
+    assert list(encode(np.array([-1, 1], np.int64)).int64_val) == [-1, 1]
+    assert list(encode(np.array([0.5], np.float32)).float_val) == [0.5]
 
 
 def test_varints_are_those_of_protobuf():
@@ -70,7 +70,7 @@ def test_varints_are_those_of_protobuf():
 def test_one_value_stands_for_all():
     proto = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, float_val=[2.0])
     proto.tensor_shape.dim.add().size = 3
-    assert decode(proto, "x", LIMIT).numpy().tolist() == [2, 2, 2]
+    assert decode(proto, "x", LIMIT).tolist() == [2, 2, 2]
 
 
 def hostile(**fields):
