@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 
 import keras_tuner as kt
+import numpy as np
 from keras_tuner.engine import hyperparameters as parameters
 from keras_tuner.engine.trial import TrialStatus
 from keras_tuner.src.engine.conditions import Parent
@@ -73,6 +74,8 @@ class LastingOracle:
             return
         if trial.trial_id in self._retry_queue:
             self._retry_queue.remove(trial.trial_id)
+        # A worker's have been float32 on their way, and would not be known again.
+        trial.hyperparameters = self.trials[trial.trial_id].hyperparameters
         super().end_trial(trial)
         # KerasTuner saved it as still running.
         self.save()
@@ -147,11 +150,42 @@ class BayesianOracle(LastingOracle, kt.oracles.BayesianOptimizationOracle):
     """Values where a Gaussian process on the trials so far expects, or does not know, most."""
 
     def populate_space(self, trial_id):
+        """As KerasTuner's; values that were tried are not tried again, but others drawn."""
         # A length scale at its bound says that the trials look like noise; KerasTuner fixes the
         # bounds, and the next trial is then a guess.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return super().populate_space(trial_id)
+            response = super().populate_space(trial_id)
+        values = response["values"]
+        if values and self._compute_values_hash(values) in self._tried_so_far:
+            return self._random_populate_space()
+        return response
+
+    def _vectorize_trials(self):
+        """As KerasTuner's; a failure counts as the worst outcome, or it would be asked for again.
+
+        Returns:
+            Places in the unit cube, (trials, dimensions), and what to minimise there, (trials,).
+        """
+        places, costs = super()._vectorize_trials()
+        failed = [one for one in self.trials.values() if one.status == TrialStatus.FAILED]
+        if not failed:
+            return places, costs
+        worst = max(
+            -one.score for one in self.trials.values() if one.status == TrialStatus.COMPLETED
+        )
+        return (
+            np.concatenate([places, [self._place(one.hyperparameters) for one in failed]]),
+            np.concatenate([costs, np.full(len(failed), worst)]),
+        )
+
+    def _place(self, hyperparameters):
+        """Where values lie, (dimensions,) in [0, 1]; those not active as KerasTuner has them."""
+        values = hyperparameters.values
+        return [
+            one.value_to_prob(values[one.name] if hyperparameters.is_active(one) else one.default)
+            for one in self._nonfixed_space()
+        ]
 
 
 class HyperbandOracle(LastingOracle, kt.oracles.HyperbandOracle):

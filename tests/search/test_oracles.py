@@ -75,6 +75,34 @@ def test_bayesian_finds_a_peak_that_random_misses(make_plan):
     assert best["bayesian"] > -3e-4
 
 
+def test_bayesian_takes_a_failure_for_the_worst_outcome(make_plan):
+    plan = make_plan(space={"channels": {"min": 4, "max": 64}}, tuner="bayesian", max_trials=7)
+    oracle = opened(plan)
+    scores = [0.5, 0.25, None, 0.75, None]
+    drawn = []
+    for score in scores:
+        trial = oracle.create_trial("a")
+        drawn.append(trial.hyperparameters.values["channels"])
+        end(oracle, trial, score)
+    places, costs = oracle._vectorize_trials()
+    assert list(costs) == [-0.5, -0.25, -0.75, -0.25, -0.25]
+    # The failures come last, at the places that they had.
+    order = [0, 1, 3, 2, 4]
+    assert places[:, 0] == pytest.approx([(drawn[n] - 4) / 60 for n in order], abs=0.02)
+
+
+def test_bayesian_tries_nothing_twice_and_ends_when_all_is_tried(make_plan):
+    space = {"ema": {"values": [0.955, 0.965, 0.985, 0.995]}}
+    plan = make_plan(space=space, tuner="bayesian", max_trials=20)
+    oracle, tried = opened(plan), []
+    while (trial := oracle.create_trial("a")).status == TrialStatus.RUNNING:
+        tried.append(plan.space.settle(trial.hyperparameters.values)["ema"])
+        # As a worker's comes back.
+        end(oracle, Trial.from_proto(trial.to_proto()), tried[-1])
+    assert sorted(tried) == [0.955, 0.965, 0.985, 0.995]
+    assert trial.status == TrialStatus.STOPPED
+
+
 def test_a_lost_trial_goes_to_the_next_that_asks(make_plan):
     oracle = opened(make_plan(space=RATES, max_trials=2))
     oracle.lease = 1.0
