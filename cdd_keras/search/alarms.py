@@ -4,6 +4,7 @@ import math
 
 from cdd_keras.progress import Progress
 from cdd_keras.search.objectives import check_defined
+from cdd_keras.training import evaluation_interval
 
 # Before that part of a run, and of so many steps, readings may be anything.
 WATCHED_FROM, LEAST_STEPS = 0.5, 50
@@ -26,13 +27,17 @@ class Watch(Progress):
         config, folder: of the run.
         start: the step it starts at.
         objective: what the trial is for; refused at the first evaluation if the method lacks it.
+        claim: the `Claim` on the trial; nothing is written once it is lost.
+        defined: figures that other trials of the search had.
     """
 
-    def __init__(self, config, folder, start, objective):
+    def __init__(self, config, folder, start, objective, claim, defined=()):
         super().__init__(config.steps, start, 2 * config.batch_size)
         self.config = config
         self.folder = folder
         self.objective = objective
+        self.claim = claim
+        self.defined = set(defined)
         self._step = start
 
     def on_train_batch_end(self, batch, logs=None):
@@ -40,21 +45,42 @@ class Watch(Progress):
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
             raise DivergedError(f"diverged: the loss is {loss} at step {self._step}")
+        if self._step % evaluation_interval(self.config) == 0 or self._step == self.steps:
+            # `KeepRun` writes next.
+            self.claim.check()
         if self._bar is not None:
             super().on_train_batch_end(batch, logs)
 
     def on_epoch_end(self, epoch, logs=None):
         # `KeepRun` comes before: the row of this evaluation is there.
-        row = self.folder.read_rows()[-1]
+        self.claim.check()
+        self.examine(self.folder.read_rows())
+
+    def examine(self, rows):
+        """Raises what the last of these rows, of metrics.jsonl, is reason for.
+
+        Raises:
+            DivergedError: it raises an alarm, or lacks a figure of the objective that there was.
+            UsageError: it lacks a figure of the objective that there never was.
+        """
+        *earlier, row = rows
         if reason := alarm(row, self.config.steps):
             raise DivergedError(f"{reason}, at step {row['step']}")
         figures = row["label_free"]
         names = [name for name in self.objective.names if name in figures]
+        had = self.defined.union(*(_defined(one["label_free"]) for one in earlier))
+        for name in names:
+            if figures[name] is None and name in had:
+                raise DivergedError(f"diverged: {name} is no number, at step {row['step']}")
         check_defined(names, figures, self.config.method)
 
     def say(self, message):
         if self._bar is not None:
             super().say(message)
+
+
+def _defined(figures):
+    return {name for name, value in figures.items() if value is not None}
 
 
 def alarm(row: dict, steps: int) -> str | None:

@@ -9,6 +9,7 @@ from cdd_keras.errors import UsageError
 from cdd_keras.runs import RunFolder
 from cdd_keras.search import parse_objective
 from cdd_keras.search.alarms import DivergedError, Watch, alarm
+from cdd_keras.search.owner import Claim, TakenError
 
 HEALTHY = {
     "agreement": 0.634,
@@ -63,7 +64,9 @@ def test_readings_that_are_no_numbers_do_at_any_time():
 @pytest.fixture
 def watch(tmp_path):
     folder = RunFolder(tmp_path)
-    return Watch(tiny.config(steps=100), folder, 6, parse_objective("agreement+kappa")), folder
+    claim = Claim(tmp_path, "worker")
+    config = tiny.config(steps=100, evaluate_every=0.1)
+    return Watch(config, folder, 6, parse_objective("agreement+kappa"), claim), folder
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
@@ -88,4 +91,34 @@ def test_an_objective_that_is_undefined_ends_the_search_at_the_first_evaluation(
     callback, folder = watch
     folder.write_rows([row(1, kappa=None)])
     with pytest.raises(UsageError, match=r"kappa is undefined for method cdd.*agreement, infomax"):
+        callback.on_epoch_end(0)
+
+
+NO_TRANSLATION = {"agreement": None, "kappa": None, "translated_source_accuracy": None}
+
+
+def test_a_figure_that_is_no_number_any_more_ends_the_trial_alone(watch):
+    callback, folder = watch
+    folder.write_rows([row(10), row(20, **NO_TRANSLATION)])
+    with pytest.raises(DivergedError, match="diverged: agreement is no number, at step 20"):
+        callback.on_epoch_end(1)
+
+
+def test_nor_does_one_that_other_trials_had(watch):
+    callback, folder = watch
+    callback.defined = {"agreement", "infomax"}
+    folder.write_rows([row(10, **NO_TRANSLATION)])
+    with pytest.raises(DivergedError, match="agreement is no number"):
+        callback.on_epoch_end(0)
+
+
+def test_a_trial_that_another_took_over_is_left_before_anything_is_written(watch, tmp_path):
+    callback, _ = watch
+    Claim(tmp_path, "another")
+    for batch in range(3):
+        callback.on_train_batch_end(batch, {"loss": 1.0})
+    # The tenth step is evaluated after.
+    with pytest.raises(TakenError):
+        callback.on_train_batch_end(3, {"loss": 1.0})
+    with pytest.raises(TakenError):
         callback.on_epoch_end(0)
