@@ -295,5 +295,8 @@ def test_the_kubernetes_jobs_of_the_docs_are_commands_that_parse():
         roles.append(place.role)
         assert place.port == service["spec"]["ports"][0]["port"]
         assert parsed.directory == "/shared/search"
+        # Paths such as that of --config are a checkout's.
+        assert container["workingDir"].endswith("cdd_keras")
+        assert (Path(__file__).parents[1] / parsed.config).is_file()
     assert roles == [CHIEF, WORKER]
     assert place.host == service["metadata"]["name"]
