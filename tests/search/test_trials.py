@@ -190,6 +190,21 @@ def test_edit_success_is_read_by_a_judge_of_the_source_alone(make_plan, pair, mo
         assert (list(seen.attribute), seen.domain, split) == ([SOURCE], None, "validation")
 
 
+def test_workers_share_the_judge_that_was_first(make_plan, pair, monkeypatch):
+    plan = make_plan()
+    theirs, own = judges.build_judge(16, 2, seed=1), judges.build_judge(16, 2, seed=2)
+
+    def train_judge(*arguments):
+        # Another worker is done with its own meanwhile.
+        judges.save_judges(judges.Judges({"source": theirs}), plan.folder.judge)
+        return own
+
+    monkeypatch.setattr(trials, "train_judge", train_judge)
+    used = Experiment(plan, pair)._source_judge().attribute["source"]
+    assert tiny.equal(tiny.values(used.variables), tiny.values(theirs.variables))
+    assert not tiny.equal(tiny.values(used.variables), tiny.values(own.variables))
+
+
 def test_a_search_goes_on_where_it_was_killed(make_plan, pair, monkeypatch):
     class KilledError(BaseException):
         """Stands for the end of a process: nothing after it is written."""
