@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +14,39 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """A path to write to, with the suffix of `path`, that becomes `path` if all goes well."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Keras picks a format by the suffix, so the mark goes in front.
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary = _aside(path)
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def making(folder: str | Path) -> Iterator[Path]:
+    """A new folder to fill that becomes `folder` if all goes well, or goes if another came first.
+
+    Raises:
+        OSError: what is there is no folder.
+    """
+    folder = Path(folder)
+    aside = _aside(folder)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        try:
+            os.rename(aside, folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(path: Path) -> Path:
+    # Keras picks a format by the suffix, so the mark goes in front. Processes on several machines
+    # may share a folder, and in containers they all have one number.
+    return path.with_name(f".{uuid.uuid4().hex}.{path.name}")
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -127,8 +127,8 @@ def fit(model, pair, config, folder, start, until=None, progress=None):
                 callbacks=[
                     DecayRates(config),
                     EndAtNonFinite(config.nonfinite_steps),
-                    KeepRun(folder, pair, config, rows, progress, asked),
                     progress,
+                    KeepRun(folder, pair, config, rows, progress, asked),
                 ],
                 verbose=0,
             )

@@ -30,18 +30,16 @@ def run(arguments):
     timeout = _number(parsed.worker_timeout, float, 5, "--worker-timeout")
     if place.role == WORKER:
         _await(plan, timeout)
+        if plan.is_finished():
+            _say(f"the search in {plan.folder.path} has ended: nothing to do")
+            return 0
     else:
         plan.check_folder(parsed.resume, parsed.overwrite)
     cli.load_tensorflow()
     from cdd_keras.data import load_pair
-    from cdd_keras.methods import reads_target_labels
-    from cdd_keras.search.run import search
+    from cdd_keras.search.run import check, search
 
-    if reads_target_labels(plan.config.method):
-        raise UsageError(
-            f"`method` {plan.config.method} trains on target labels: nothing is chosen by such a "
-            "model. Expected another method."
-        )
+    check(plan)
     place.enter()
     # Data that are wrong leave no folder behind; a chief needs none.
     pair = None if place.role == CHIEF else load_pair(plan.config)
@@ -121,7 +119,7 @@ def _number(text, kind, least, label):
 def _await(plan, timeout):
     """Waits for the chief to make the search's folder, and checks that it is the same search."""
     until = time.monotonic() + timeout
-    while not plan.folder.plan.is_file():
+    while not (plan.folder.plan.is_file() and plan.folder.base.is_file()):
         if time.monotonic() > until:
             raise UsageError(
                 f"{plan.folder.path} holds no search after {timeout:g} seconds. Expected a chief "

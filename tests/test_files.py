@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from cdd_keras.files import replacing, write_json, write_text
+from cdd_keras.files import making, replacing, write_json, write_text
 
 
 def names(folder):
@@ -64,3 +64,35 @@ def test_json_refuses_what_is_not_finite(tmp_path, number):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", [number])
     assert (tmp_path / "a.json").read_text() == "1\n"
+
+
+def test_writers_of_one_file_do_not_meet(tmp_path):
+    # As in two containers: same process number, same name.
+    with replacing(tmp_path / "a.txt") as first, replacing(tmp_path / "a.txt") as second:
+        assert first != second
+        first.write_text("first")
+        second.write_text("second")
+    assert (tmp_path / "a.txt").read_text() == "first"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_of_two_that_make_a_folder_the_first_is_kept_whole(tmp_path):
+    with making(tmp_path / "judge") as late:
+        (late / "late").touch()
+        with making(tmp_path / "judge") as early:
+            (early / "early").touch()
+            assert not (tmp_path / "judge").exists()
+        assert names(tmp_path / "judge") == ["early"]
+    assert names(tmp_path / "judge") == ["early"]
+    assert names(tmp_path) == ["judge"]
+
+
+def test_a_folder_that_fails_is_not_made(tmp_path):
+    def fail():
+        with making(tmp_path / "judge") as aside:
+            (aside / "half").touch()
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
+    assert names(tmp_path) == []

@@ -184,7 +184,7 @@ def await_trial(folder, process, owner=""):
         running = json.loads(state.read_text())["ongoing_trials"] if state.exists() else {}
         for tuner, trial in running.items():
             rows = folder.trial(trial).read_rows()
-            if owner in tuner and rows and records.read(folder, trial) is None:
+            if tuner.endswith(owner) and rows and records.read(folder, trial) is None:
                 return trial
         time.sleep(0.02)
     raise AssertionError("no trial began")
@@ -204,6 +204,8 @@ def test_a_killed_search_loses_nothing_but_the_steps_since_a_checkpoint(cache, t
     process = start(folder, cache, *LONG)
     trial = await_trial(folder, process)
     kill(process)
+    before = folder.trial(trial).read_rows()
+    assert 0 < len(before) < 25
     ended = {
         one.trial: records.path_of(folder, one.trial).read_bytes()
         for one in records.read_all(folder)
@@ -213,6 +215,11 @@ def test_a_killed_search_loses_nothing_but_the_steps_since_a_checkpoint(cache, t
     assert set(known) == {"0", "1"}
     assert {one.state for one in known.values()} == {"completed"}
     assert known[trial].steps == 100
+    # The same seconds: that row was not trained again. The last may lack its checkpoint.
+    after = folder.trial(trial).read_rows()
+    assert after[: len(before) - 1] == before[:-1]
+    assert after[0] == before[0]
+    assert known[trial].seconds > after[-1]["seconds"]
     for name, content in ended.items():
         assert records.path_of(folder, name).read_bytes() == content
 
@@ -237,6 +244,30 @@ def test_a_search_outlives_a_worker(cache, tmp_path):
     assert {one.state for one in known} == {"completed"}
     assert {one.steps for one in known} == {100}
     assert Config.from_file(folder.best).steps == 100
+
+
+def test_a_worker_that_comes_when_all_has_ended_goes(finished, cache, capsys):
+    state = finished.results.read_bytes()
+    address = ("--worker", "127.0.0.1:9")
+    finished_plan = finished.path / "finished.json"
+    finished_plan.write_text(json.dumps({"max_trials": 4}))
+    assert call(finished, *address, "--max-trials", "4") == 0
+    assert "has ended" in capsys.readouterr().err
+    assert finished.results.read_bytes() == state
+    finished_plan.unlink()
+
+
+def test_a_chief_resumed_when_all_has_ended_says_so_and_ends(cache, tmp_path):
+    folder = SearchFolder(tmp_path / "search")
+    assert call(folder, "--max-trials", "1") == 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    chief = start(folder, cache, "--max-trials", "1", "--resume", "--chief", address)
+    told, _ = chief.communicate(timeout=120)
+    assert chief.returncode == 0, told
+    assert "best:" in told
+    assert json.loads(folder.finished.read_text()) == {"max_trials": 1}
 
 
 def test_no_trial_left_is_a_failure(cache, tmp_path, capsys, monkeypatch):
@@ -264,5 +295,8 @@ def test_the_kubernetes_jobs_of_the_docs_are_commands_that_parse():
         roles.append(place.role)
         assert place.port == service["spec"]["ports"][0]["port"]
         assert parsed.directory == "/shared/search"
+        # Paths such as that of --config are a checkout's.
+        assert container["workingDir"].endswith("cdd_keras")
+        assert (Path(__file__).parents[1] / parsed.config).is_file()
     assert roles == [CHIEF, WORKER]
     assert place.host == service["metadata"]["name"]

@@ -21,30 +21,55 @@ class Watch(Progress):
     A pipe gets no line of it: the search has its own.
 
     Args:
-        config: of the run.
+        config, folder: of the run.
         start: the step it starts at.
         objective: what the trial is for; refused at the first evaluation if the method lacks it.
+        claim: the `Claim` on the trial; nothing is written once it is lost.
+        defined: figures that other trials of the search had.
     """
 
-    def __init__(self, config, start, objective):
+    def __init__(self, config, folder, start, objective, claim, defined=()):
         super().__init__(config.steps, start, 2 * config.batch_size)
         self.config = config
+        self.folder = folder
         self.objective = objective
+        self.claim = claim
+        self.defined = set(defined)
 
     def on_train_batch_end(self, batch, logs=None):
+        # `KeepRun` comes after, and may write.
+        self.claim.check()
         if self._bar is not None:
             super().on_train_batch_end(batch, logs)
 
     def evaluated(self, row):
+        self.examine(self.folder.read_rows())
+
+    def examine(self, rows):
+        """Raises what the last of these rows, of metrics.jsonl, is reason for.
+
+        Raises:
+            DivergedError: it raises an alarm, or lacks a figure of the objective that there was.
+            UsageError: it lacks a figure of the objective that there never was.
+        """
+        *earlier, row = rows
         if reason := alarm(row, self.config.steps):
             raise DivergedError(f"{reason}, at step {row['step']}")
         figures = row["label_free"]
         names = [name for name in self.objective.names if name in figures]
+        had = self.defined.union(*(_defined(one["label_free"]) for one in earlier))
+        for name in names:
+            if figures[name] is None and name in had:
+                raise DivergedError(f"diverged: {name} is no number, at step {row['step']}")
         check_defined(names, figures, self.config.method)
 
     def say(self, message):
         if self._bar is not None:
             super().say(message)
+
+
+def _defined(figures):
+    return {name for name, value in figures.items() if value is not None}
 
 
 def alarm(row: dict, steps: int) -> str | None:

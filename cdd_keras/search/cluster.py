@@ -24,6 +24,10 @@ BEAT_SECONDS = 2.0
 IP, PORT, ID = "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID"
 
 
+class FinishedError(Exception):
+    """All trials of the search have ended, and its chief is gone."""
+
+
 @dataclass(frozen=True)
 class Place:
     """A process's part in a search: ALONE, or CHIEF or WORKER with the chief's address."""
@@ -104,13 +108,14 @@ def beating(oracle, place: Place):
     return beat if place.role == WORKER else lambda trial: nullcontext()
 
 
-def serve(oracle, place: Place, say) -> None:
+def serve(oracle, place: Place, say, mark) -> None:
     """Answers workers until all trials have ended and they have been told so.
 
     Args:
         oracle: a `LastingOracle` whose `lease` is set.
         place: the chief's.
         say: called with a line for the person watching.
+        mark: called when all trials have ended, to leave a mark for workers that come too late.
 
     Raises:
         CddError: the address cannot be listened on.
@@ -135,6 +140,9 @@ def serve(oracle, place: Place, say) -> None:
             time.sleep(0.2)
             for tuner_id, trial in oracle.reclaim():
                 say(f"{tuner_id} gave no sign of life: trial {trial} goes to another worker")
+        mark()
+        # Who looked for the mark just before it was there is about to ask.
+        time.sleep(1)
         until = time.monotonic() + oracle.lease
         while oracle.tuner_ids and time.monotonic() < until:
             time.sleep(0.2)

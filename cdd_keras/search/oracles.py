@@ -7,11 +7,14 @@ made up for.
 
 import collections
 import json
+import math
+import shutil
 import time
 import warnings
 from pathlib import Path
 
 import keras_tuner as kt
+import numpy as np
 from keras_tuner.engine import hyperparameters as parameters
 from keras_tuner.engine.trial import TrialStatus
 from keras_tuner.src.engine.conditions import Parent
@@ -28,22 +31,32 @@ class LastingOracle:
 
     Attributes:
         first_values: of the first trial; None: drawn like the others.
-        on_end: called with a trial's name and, where it failed here, a reason.
+        on_end: called with a trial's name, its values and, where it failed, a reason.
         lease: seconds without a sign of life after which a trial's process is taken for dead;
-            None where there is one process only.
+            None where there is one process only. To be set before `reload`.
+        progress: the step of a trial's newest checkpoint by its name, 0 without any.
     """
 
     first_values: dict | None = None
-    on_end = staticmethod(lambda trial, reason: None)
+    on_end = staticmethod(lambda trial, values, reason: None)
     lease: float | None = None
+    progress = staticmethod(lambda trial: 0)
     # Whether a tuner was told that there is nothing more to do.
-    finished = False
+    _stopped = False
 
     def __init__(self, **settings):
         super().__init__(max_consecutive_failed_trials=-1, **settings)
         self.verbose = 0
         self.attempts = collections.Counter()
+        self._reached = collections.Counter()
         self._seen: dict[str, float] = {}
+
+    @property
+    @kt.synchronized
+    def finished(self):
+        """Whether there is nothing more to do: a tuner was told so, or would be."""
+        waiting = self.ongoing_trials or self._retry_queue
+        return self._stopped or (len(self.end_order) >= self.max_trials and not waiting)
 
     @kt.synchronized
     def create_trial(self, tuner_id):
@@ -54,17 +67,23 @@ class LastingOracle:
                 if self.ongoing_trials:
                     self.tuner_ids.add(tuner_id)
                     trial.status = TrialStatus.IDLE
-                self.finished = trial.status == TrialStatus.STOPPED
+                self._stopped = trial.status == TrialStatus.STOPPED
             if trial.status != TrialStatus.RUNNING:
                 return trial
-            if self.attempts[trial.trial_id] < MOST_ATTEMPTS:
-                self.attempts[trial.trial_id] += 1
+            if self._may_try(trial.trial_id):
                 self._seen[trial.trial_id] = time.monotonic()
                 self.save()
                 return trial
             trial.status = TrialStatus.FAILED
             trial.message = f"its process ended {MOST_ATTEMPTS} times while it ran"
             self.end_trial(trial)
+
+    def _may_try(self, name):
+        """Counts another attempt at a trial, those that got further than any before apart."""
+        if (step := self.progress(name)) > self._reached[name]:
+            self._reached[name], self.attempts[name] = step, 0
+        self.attempts[name] += 1
+        return self.attempts[name] <= MOST_ATTEMPTS
 
     @kt.synchronized
     def end_trial(self, trial):
@@ -73,10 +92,12 @@ class LastingOracle:
             return
         if trial.trial_id in self._retry_queue:
             self._retry_queue.remove(trial.trial_id)
+        # A worker's have been float32 on their way, and would not be known again.
+        trial.hyperparameters = self.trials[trial.trial_id].hyperparameters
         super().end_trial(trial)
         # KerasTuner saved it as still running.
         self.save()
-        self.on_end(trial.trial_id, trial.message)
+        self.on_end(trial.trial_id, trial.hyperparameters.values, trial.message)
 
     def get_trial(self, trial_id):
         """The trial; asking for it is its process's sign of life."""
@@ -102,28 +123,41 @@ class LastingOracle:
         return taken
 
     def reload(self):
-        """Goes on from what `save` wrote; trials that ran then stay their tuners'.
+        """Goes on from what `save` wrote; what a chief's workers ran stays theirs.
 
-        KerasTuner would queue them; but a worker outlives its chief, and goes on.
+        KerasTuner would queue it; but a worker outlives its chief, and goes on. One process alone
+        has no others, so whatever ran is queued.
         """
         super().reload()
         state = json.loads(Path(self._get_oracle_fname()).read_text(encoding="utf-8"))
+        self._forget_unborn()
         ended = set(self.end_order)
-        self.ongoing_trials = {
-            tuner_id: self.trials[trial_id]
-            for tuner_id, trial_id in state["ongoing_trials"].items()
-            if trial_id not in ended
-        }
+        if self.lease is not None:
+            self.ongoing_trials = {
+                tuner_id: self.trials[trial_id]
+                for tuner_id, trial_id in state["ongoing_trials"].items()
+                if trial_id not in ended
+            }
         running = {trial.trial_id for trial in self.ongoing_trials.values()}
-        # All others, also those that a kill kept from the oracle's own file.
         self._retry_queue = [name for name in self.trials if name not in ended | running]
 
+    def _forget_unborn(self):
+        """Drops a trial whose file is there and which the oracle's own state does not know.
+
+        Nobody was told of it. It is drawn again as it was, and counted this time.
+        """
+        for name in set(self.trials) - set(self.start_order):
+            del self.trials[name]
+            shutil.rmtree(self._get_trial_dir(name))
+
     def get_state(self):
-        return {**super().get_state(), "attempts": dict(self.attempts)}
+        counts = {"attempts": dict(self.attempts), "reached": dict(self._reached)}
+        return {**super().get_state(), **counts}
 
     def set_state(self, state):
         super().set_state(state)
         self.attempts = collections.Counter(state["attempts"])
+        self._reached = collections.Counter(state.get("reached"))
 
     def save(self):
         # KerasTuner writes in place: a kill in between would lose the search.
@@ -147,21 +181,58 @@ class BayesianOracle(LastingOracle, kt.oracles.BayesianOptimizationOracle):
     """Values where a Gaussian process on the trials so far expects, or does not know, most."""
 
     def populate_space(self, trial_id):
+        """As KerasTuner's; values that were tried are not tried again, but others drawn."""
         # A length scale at its bound says that the trials look like noise; KerasTuner fixes the
         # bounds, and the next trial is then a guess.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return super().populate_space(trial_id)
+            response = super().populate_space(trial_id)
+        values = response["values"]
+        if values and self._compute_values_hash(values) in self._tried_so_far:
+            return self._random_populate_space()
+        return response
+
+    def _vectorize_trials(self):
+        """As KerasTuner's; a failure counts as the worst outcome, or it would be asked for again.
+
+        Returns:
+            Places in the unit cube, (trials, dimensions), and what to minimise there, (trials,).
+        """
+        places, costs = super()._vectorize_trials()
+        failed = [one for one in self.trials.values() if one.status == TrialStatus.FAILED]
+        if not failed:
+            return places, costs
+        worst = max(
+            -one.score for one in self.trials.values() if one.status == TrialStatus.COMPLETED
+        )
+        return (
+            np.concatenate([places, [self._place(one.hyperparameters) for one in failed]]),
+            np.concatenate([costs, np.full(len(failed), worst)]),
+        )
+
+    def _place(self, hyperparameters):
+        """Where values lie, (dimensions,) in [0, 1]; those not active as KerasTuner has them."""
+        values = hyperparameters.values
+        return [
+            one.value_to_prob(values[one.name] if hyperparameters.is_active(one) else one.default)
+            for one in self._nonfixed_space()
+        ]
 
 
 class HyperbandOracle(LastingOracle, kt.oracles.HyperbandOracle):
     """Many short trials, the best of which go on (Li et al. 2018)."""
 
-    def populate_space(self, trial_id):
-        """As KerasTuner's; a failed trial of a first rung makes room for another.
+    @property
+    def fewest_trials(self):
+        """How many it takes until the first trains to its end, if none fails."""
+        last = self._get_num_brackets() - 1
+        return 1 + sum(self._get_size(last, number) for number in range(last))
 
-        Where it did not, two failures could leave a bracket without the trials that it waits
-        for, and nobody promoted.
+    def populate_space(self, trial_id):
+        """As KerasTuner's, which waits for ever for trials that failed, and promotes nobody.
+
+        In a first rung a failure makes room for another; in a later one it counts as beaten by
+        all that are left.
         """
         for bracket in self._brackets:
             bracket["rounds"][0] = [
@@ -169,7 +240,26 @@ class HyperbandOracle(LastingOracle, kt.oracles.HyperbandOracle):
                 for one in bracket["rounds"][0]
                 if self.trials[one["id"]].status != TrialStatus.FAILED
             ]
-        return super().populate_space(trial_id)
+        beaten = [trial for bracket in self._brackets for trial in self._beaten(bracket["rounds"])]
+        for trial in beaten:
+            trial.status, trial.score = TrialStatus.COMPLETED, -math.inf
+        try:
+            return super().populate_space(trial_id)
+        finally:
+            for trial in beaten:
+                trial.status, trial.score = TrialStatus.FAILED, None
+
+    def _beaten(self, rounds):
+        """Failures of later rungs, where there is still one better to promote in their place."""
+        for number, rung in enumerate(rounds[1:-1], start=1):
+            selected = {one["past_id"] for one in rounds[number + 1]}
+            left = [self.trials[one["id"]] for one in rung if one["id"] not in selected]
+            if any(trial.status == TrialStatus.COMPLETED for trial in left):
+                yield from (trial for trial in left if trial.status == TrialStatus.FAILED)
+
+    def set_state(self, state):
+        # More trials than before may be asked for.
+        super().set_state({**state, "hyperband_iterations": self.hyperband_iterations})
 
 
 def make_oracle(plan, evaluations: int) -> LastingOracle:

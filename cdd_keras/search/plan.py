@@ -1,13 +1,16 @@
 """What is searched, by what and where; kept in the search's folder so that it can go on."""
 
+import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import yaml
+
 from cdd_keras import yaml_text
 from cdd_keras.config import Config
 from cdd_keras.errors import CddError, UsageError
-from cdd_keras.files import write_text
+from cdd_keras.files import write_json, write_text
 from cdd_keras.runs import RunFolder
 from cdd_keras.search.objectives import Objective
 from cdd_keras.search.space import Space
@@ -28,6 +31,11 @@ class SearchFolder:
     @property
     def base(self) -> Path:
         return self.path / "base.yaml"
+
+    @property
+    def finished(self) -> Path:
+        """The mark that a chief leaves when all trials have ended."""
+        return self.path / "finished.json"
 
     @property
     def oracle(self) -> Path:
@@ -106,7 +114,7 @@ class Plan:
         path = self.folder.path
         if path.exists() and not path.is_dir():
             raise UsageError(f"`--directory` is a file: {path}. Expected a folder.")
-        if not self._is_filled():
+        if not self._is_begun():
             return
         if resume:
             self.check_same()
@@ -129,9 +137,10 @@ class Plan:
         self.check_folder(resume, overwrite)
         path = self.folder.path
         try:
-            if overwrite and self._is_filled():
-                shutil.rmtree(path)
+            if overwrite and self._is_begun():
+                self._empty()
             path.mkdir(parents=True, exist_ok=True)
+            self.folder.finished.unlink(missing_ok=True)
             write_text(self.folder.base, self.config.to_yaml())
             # Last: a folder that has it is a search.
             write_text(self.folder.plan, yaml_text.dump(self.describe()))
@@ -145,7 +154,12 @@ class Plan:
             UsageError: it is not this search; what differs is named.
         """
         self._check_search()
-        before = yaml_text.load(self.folder.plan.read_text(encoding="utf-8"))
+        if not self.folder.base.is_file():
+            raise UsageError(
+                f"{self.folder.path} was being overwritten when that was stopped: it has no "
+                "base.yaml. Add --overwrite, or name another --directory."
+            )
+        before = self._read()
         now = yaml_text.load(yaml_text.dump(self.describe()))
         changed = [name for name in now if name != "max_trials" and now[name] != before.get(name)]
         old, new = asdict(Config.from_file(self.folder.base)), asdict(self.config)
@@ -156,11 +170,52 @@ class Plan:
                 "Resume it with what it began with, or name another --directory."
             )
 
-    def _is_filled(self) -> bool:
-        return self.folder.path.is_dir() and any(self.folder.path.iterdir())
+    def mark_finished(self) -> None:
+        """Leaves the mark that all trials have ended."""
+        write_json(self.folder.finished, {"max_trials": self.max_trials})
+
+    def is_finished(self) -> bool:
+        """Whether the mark of a search of at least as many trials is there."""
+        mark = self.folder.finished
+        return mark.is_file() and json.loads(mark.read_text())["max_trials"] >= self.max_trials
+
+    def _is_begun(self) -> bool:
+        folder = self.folder.path
+        return folder.is_dir() and not all(map(self._is_leftover, folder.iterdir()))
+
+    def _is_leftover(self, path: Path) -> bool:
+        """Whether a file is what a kill in `prepare` leaves, which is no search yet."""
+        if path == self.folder.base:
+            # Another's base.yaml is not to be lost.
+            return path.read_bytes() == self.config.to_yaml().encode()
+        names = (self.folder.base.name, self.folder.plan.name)
+        return path.name.startswith(".") and path.name.endswith(names)
+
+    def _empty(self) -> None:
+        """Deletes the search: first what `check_same` needs, last what `_check_search` needs."""
+        self.folder.base.unlink(missing_ok=True)
+        for path in self.folder.path.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path != self.folder.plan:
+                path.unlink()
+        self.folder.plan.unlink()
+
+    def _read(self) -> dict:
+        path = self.folder.plan
+        try:
+            content = yaml_text.load(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+            raise UsageError(f"{path} cannot be read: {yaml_text.describe(error)}.") from error
+        if not isinstance(content, dict):
+            raise UsageError(
+                f"{path} is damaged: it holds no settings. Add --overwrite to search anew, or name "
+                "another --directory."
+            )
+        return content
 
     def _check_search(self) -> None:
-        if not (self.folder.plan.is_file() and self.folder.base.is_file()):
+        if not self.folder.plan.is_file():
             raise UsageError(
                 f"{self.folder.path} is not the folder of a search: it has no search.yaml. "
                 "Expected what `python -m cdd_keras.tune` wrote."

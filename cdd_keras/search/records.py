@@ -24,7 +24,8 @@ class Record:
         pick: the step of that pick.
         steps: steps trained.
         whole: whether it trained to the end; Hyperband stops most before.
-        seconds: of this trial alone, not of the rungs before it.
+        seconds: of this trial alone, not of the rungs before it; a process that was stopped
+            counts to its last evaluation.
         reason: why it failed.
     """
 
@@ -57,8 +58,9 @@ def read(folder: SearchFolder, trial: str) -> Record | None:
 
 
 def read_all(folder: SearchFolder) -> list[Record]:
-    """The records of all trials that have ended, in the order of their names."""
-    names = sorted(path.parent.name for path in folder.trials.glob(f"*/{NAME}"))
+    """The records of all trials that have ended, in the order of their numbers."""
+    # KerasTuner pads them by the number of trials, which may have grown.
+    names = sorted((path.parent.name for path in folder.trials.glob(f"*/{NAME}")), key=int)
     return [read(folder, name) for name in names]
 
 

@@ -1,12 +1,13 @@
 """What a search leaves: results.csv, best.yaml, TensorBoard's HParams, a picture, a ranking."""
 
 import csv
+import datetime
 import io
-import time
 
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
+from cdd_keras.config import CRITERIA
 from cdd_keras.files import write_json, write_text
 from cdd_keras.search import records
 from cdd_keras.search.importance import rank
@@ -29,11 +30,12 @@ class Results:
         self.workers = workers
         self._headed = False
 
-    def trial_ended(self, trial, reason=None):
+    def trial_ended(self, trial, values, reason=None):
         """Brings everything but picture and ranking up to date.
 
         Args:
             trial: the name of the trial.
+            values: KerasTuner's.
             reason: why it failed, where its own process could not say so.
         """
         folder = self.plan.folder
@@ -42,7 +44,7 @@ class Results:
             # A worker's, which a shared folder does not show yet; the next end will find it.
             return
         if record is None:
-            record = Record(trial, FAILED, {}, reason=reason)
+            record = Record(trial, FAILED, self.plan.space.settle(values), reason=reason)
             records.write(folder, record)
         known = records.read_all(folder)
         self.write(known)
@@ -96,7 +98,7 @@ def _short(value) -> str:
 
 
 def _duration(seconds) -> str:
-    return time.strftime("%H:%M:%S", time.gmtime(seconds))
+    return str(datetime.timedelta(seconds=max(0, round(seconds))))
 
 
 def as_csv(plan, known) -> str:
@@ -119,11 +121,24 @@ def best_yaml(plan, best) -> str:
     lines = [
         f"# Trial {best.trial} of the search in {plan.folder.path}: {plan.objective} "
         f"{best.objective!r} at step {best.pick}.",
+        *_figure_lines(best.figures),
     ]
     if plan.objective.reads_target_labels:
         lines.append("# CHOSEN BY TARGET LABELS: not a fair choice.")
     config = plan.config.replace(**best.values, output=None)
     return "\n".join([*lines, config.to_yaml()])
+
+
+def _figure_lines(figures):
+    """The winner's figures as comments: those that `train` writes in metrics.jsonl, and others."""
+    for again, words in ((True, "which `train` repeats"), (False, "which `train` does not show")):
+        shown = [
+            f"{name} {value!r}"
+            for name, value in figures.items()
+            if (name in CRITERIA) == again and value is not None
+        ]
+        if shown:
+            yield f"# Figures {words}: {', '.join(shown)}."
 
 
 def write_hparams(plan, record):
@@ -139,8 +154,13 @@ def write_hparams(plan, record):
 
 
 def table(plan, known) -> str:
-    """The trials as text, the best first, then how much each setting seemed to matter."""
-    ended = sorted(known, key=lambda one: (one.state == FAILED, -(one.objective or 0.0)))
+    """The trials as text, then how much each setting seemed to matter.
+
+    The best comes first; those that were stopped before their end, and failures, come last.
+    """
+    ended = sorted(
+        known, key=lambda one: (one.state == FAILED, not one.whole, -(one.objective or 0.0))
+    )
     names = plan.space.names
     headings = ["trial", str(plan.objective), "steps", "seconds", *names]
     rows = [[*_cells(one), *(_short(one.values.get(name, "-")) for name in names)] for one in ended]

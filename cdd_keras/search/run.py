@@ -7,13 +7,57 @@ import os
 
 import tensorflow as tf
 
-from cdd_keras.errors import CddError
+from cdd_keras import checkpoints
+from cdd_keras.domains import SOURCE
+from cdd_keras.errors import CddError, UsageError
 from cdd_keras.intervals import evaluation_interval
+from cdd_keras.methods import find_method, traits_of
 from cdd_keras.search import records
-from cdd_keras.search.cluster import CHIEF, WORKER, serve
+from cdd_keras.search.cluster import CHIEF, WORKER, FinishedError, serve
+from cdd_keras.search.objectives import EDITS
 from cdd_keras.search.oracles import make_oracle
 from cdd_keras.search.results import Results, table
 from cdd_keras.search.trials import Experiment, TrialTuner
+
+
+def check(plan) -> None:
+    """Refuses what no trial could end well with, or fairly.
+
+    Raises:
+        UsageError: the method trains on target labels, or has no edits to maximise; or Hyperband
+            would end before a whole trial.
+    """
+    method = plan.config.method
+    if traits_of(method).reads_target_labels:
+        raise UsageError(
+            f"`method` {method} trains on target labels: nothing is chosen by such a model. "
+            "Expected another method."
+        )
+    if EDITS in plan.objective.names and not _edits_source(plan.config):
+        raise UsageError(
+            f"`--objective` {EDITS} is undefined for method {method}, which does not edit images "
+            "of the source. Expected another objective or method."
+        )
+    if plan.tuner == "hyperband":
+        evaluations = _evaluations(plan.config)
+        fewest = make_oracle(plan, evaluations).fewest_trials
+        if plan.max_trials < fewest:
+            raise UsageError(
+                f"`--max-trials` is {plan.max_trials}: with {evaluations} evaluations a run, "
+                f"hyperband trains none to its end in so few. Expected at least {fewest}, or fewer "
+                "evaluations (--evaluate-every)."
+            )
+
+
+def _edits_source(config):
+    # Their names alone are looked at, so any number of classes does.
+    networks, traits = find_method(config.method).networks(config, 2), traits_of(config.method)
+    drawn = {"encoder", "generator"} <= set(networks) and SOURCE in traits.draws
+    return drawn and traits.shows_values
+
+
+def _evaluations(config):
+    return math.ceil(config.steps / evaluation_interval(config))
 
 
 def search(plan, place, pair, say, lease: float) -> str | None:
@@ -32,22 +76,27 @@ def search(plan, place, pair, say, lease: float) -> str | None:
     Raises:
         CddError: no trial trained to its end.
     """
-    oracle = make_oracle(plan, math.ceil(plan.config.steps / evaluation_interval(plan.config)))
+    oracle = make_oracle(plan, _evaluations(plan.config))
     if oracle.first_values is None and place.role != WORKER:
         say("the base configuration lies outside the space, so it is not among the trials")
     with _silence():
         results = Results(plan, say, lambda: len(oracle.tuner_ids))
         oracle.on_end = results.trial_ended
+        oracle.progress = lambda name: max(
+            checkpoints.steps(plan.folder.trial(name).checkpoints), default=0
+        )
+        if place.role == CHIEF:
+            oracle.lease = lease
         experiment = Experiment(plan, pair) if pair else None
         tuner = TrialTuner(oracle, plan, experiment, place)
         if place.role == WORKER:
-            tuner.search()
+            with contextlib.suppress(FinishedError):
+                tuner.search()
             return None
         oracle.save()
         tuner.save()
         if place.role == CHIEF:
-            oracle.lease = lease
-            serve(oracle, place, say)
+            serve(oracle, place, say, plan.mark_finished)
         else:
             tuner.search()
     known = results.finish()

@@ -256,6 +256,12 @@ def _step(given: dict, path: str, kind: type, width: float, scale: str) -> float
 def _conditions(given: Any, path: str) -> tuple:
     if not isinstance(given, dict):
         raise UsageError(f"`{path}.when` is {given!r}. Expected {{setting: value or values}}.")
+    for name, values in given.items():
+        if values == []:
+            raise UsageError(
+                f"`{path}.when.{name}` is empty: under no value it would vary. "
+                f"Expected some of {name}'s values."
+            )
     return tuple(
         (name, tuple(values) if isinstance(values, list) else (values,))
         for name, values in given.items()

@@ -1,7 +1,6 @@
 """A trial: a training of the base configuration with other values, by the existing code."""
 
 import dataclasses
-import os
 import shutil
 import time
 
@@ -12,16 +11,17 @@ from cdd_keras import checkpoints
 from cdd_keras.data.sets import DomainPair
 from cdd_keras.domains import TARGET
 from cdd_keras.evaluation import classification_report, generation_report
-from cdd_keras.files import write_json
+from cdd_keras.files import making, write_json, write_text
 from cdd_keras.finite import NotFiniteError
 from cdd_keras.judges import INDEX, Judges, load_judges, save_judges, train_judge
 from cdd_keras.metrics.selection import pick_label_free
-from cdd_keras.runs import evaluations, prepare_run
+from cdd_keras.runs import RunFolder, evaluations, prepare_run
 from cdd_keras.search import records
 from cdd_keras.search.alarms import DivergedError, Watch
-from cdd_keras.search.cluster import beating
+from cdd_keras.search.cluster import FinishedError, beating
 from cdd_keras.search.memory import forgotten
 from cdd_keras.search.objectives import EDITS, ORACLES, check_defined
+from cdd_keras.search.owner import Claim, TakenError
 from cdd_keras.search.records import COMPLETED, FAILED, Record
 from cdd_keras.training import build_model, fit, resume_model
 
@@ -58,13 +58,14 @@ class Experiment(kt.HyperModel):
         """A compiled model with its initial weights."""
         return build_model(self.config(hp), self.pair)
 
-    def fit(self, hp, model, folder, until=None):
+    def fit(self, hp, model, folder, claim, until=None):
         """Trains on in a prepared run folder, from its newest checkpoint if it has one.
 
         Args:
             hp: KerasTuner's values.
             model: what `build` gave for them.
             folder: the `RunFolder`.
+            claim: the `Claim` on the trial.
             until: see `training.fit`.
 
         Returns:
@@ -73,14 +74,23 @@ class Experiment(kt.HyperModel):
 
         Raises:
             DivergedError, NotFiniteError: the training has gone wrong.
+            TakenError: the trial is another process's by now.
             UsageError: the method does not have the objective.
         """
         config = model.config
         folder.write_labels(self.pair)
         start = resume_model(model, folder, lambda message: None)
-        watch = Watch(config, start, self.plan.objective)
+        watch = Watch(config, folder, start, self.plan.objective, claim, self._defined())
+        if rows := [row for row in folder.read_rows() if row["step"] <= start]:
+            # A kill may have come between the last row and what it is reason for.
+            watch.examine(rows)
         fit(model, self.pair, config, folder, start, until, watch)
         return self._measure(model, folder)
+
+    def _defined(self):
+        """Figures that a trial had before."""
+        known = records.read_all(self.plan.folder)
+        return {name for one in known for name, value in one.figures.items() if value is not None}
 
     def _measure(self, model, folder):
         rows = evaluations(folder.read_rows())
@@ -105,17 +115,20 @@ class Experiment(kt.HyperModel):
         return report["edit_success"]["source"]
 
     def _source_judge(self):
-        """The search's judge, trained on labelled source images alone, once."""
+        """The search's judge, trained on labelled source images alone; the first made is all's."""
         folder = self.plan.folder.judge
-        if (folder / INDEX).is_file():
-            return load_judges(folder)
-        config, source = self.plan.config, self.pair.get("train", "source")
-        judge = train_judge(
-            source.images, source.labels, self.pair.attribute.classes, 3 * config.seed, config.flip
-        )
-        judges = Judges({"source": judge})
-        save_judges(judges, folder)
-        return judges
+        if not (folder / INDEX).is_file():
+            config, source = self.plan.config, self.pair.get("train", "source")
+            judge = train_judge(
+                source.images,
+                source.labels,
+                self.pair.attribute.classes,
+                3 * config.seed,
+                config.flip,
+            )
+            with making(folder) as aside:
+                save_judges(Judges({"source": judge}), aside)
+        return load_judges(folder)
 
 
 class TrialTuner(kt.engine.base_tuner.BaseTuner):
@@ -142,14 +155,25 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         """One name for all: a search begun alone may go on with a chief, and the reverse."""
         return str(self.plan.folder.oracle / "tuner.json")
 
+    def reload(self):
+        """The tuner has no state, and a worker's oracle is its chief's, which writes meanwhile."""
+        if not self._is_worker():
+            self.oracle.reload()
+
     def save(self):
         """The oracle saves itself, and the tuner has no state; KerasTuner wants a file of it."""
         write_json(self._get_tuner_fname(), self.get_state())
 
     def pre_create_trial(self):
-        """A worker's request that is answered "not now" would be sent again at once."""
+        """A worker's request that is answered "not now" would be sent again at once.
+
+        Raises:
+            FinishedError: there is no chief to ask any more.
+        """
         if self._is_worker():
             time.sleep(0.2)
+            if self.plan.is_finished():
+                raise FinishedError
 
     def run_trial(self, trial):
         """Trains and measures; the outcome, a failure too, is kept in the trial's folder.
@@ -157,23 +181,49 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         Raises:
             kt.errors.FailedTrialError: the trial failed; the search goes on. Other errors are
                 not the trial's fault.
+            TakenError: the trial is another process's by now.
         """
         done = records.read(self.plan.folder, trial.trial_id)
         if done is None:
-            began = time.monotonic()
-            with self._beating(trial.trial_id), forgotten():
-                done = self._attempt(trial)
-            done = dataclasses.replace(done, seconds=time.monotonic() - began)
-            records.write(self.plan.folder, done)
+            done = self._run(trial)
         if done.state == FAILED:
             raise kt.errors.FailedTrialError(done.reason)
         return {str(self.plan.objective): done.objective}
 
-    def _attempt(self, trial):
+    def _run(self, trial):
+        began, before = time.monotonic(), self._seconds(trial)
+        with self._beating(trial.trial_id), forgotten():
+            folder = self._prepare(trial)
+            claim = Claim(folder.path, self.tuner_id)
+            done = self._attempt(trial, folder, claim)
+        claim.check()
+        done = dataclasses.replace(done, seconds=before + time.monotonic() - began)
+        records.write(self.plan.folder, done)
+        return done
+
+    def _seconds(self, trial):
+        """How long a process that was stopped trained this trial, without the rungs before."""
+        earlier = trial.hyperparameters.values.get("tuner/trial_id")
+        rungs = _trained(self.plan.folder.trial(earlier)) if earlier else 0.0
+        return max(0.0, _trained(self.plan.folder.trial(trial.trial_id)) - rungs)
+
+    def _prepare(self, trial):
+        """The trial's run folder, with the rung before it if there is one."""
+        hp = trial.hyperparameters
+        folder = self.plan.folder.trial(trial.trial_id)
+        if folder.path.exists() and not folder.config.is_file():
+            # A kill came while it was made.
+            shutil.rmtree(folder.path)
+        if earlier := hp.values.get("tuner/trial_id"):
+            promote(self.plan.folder.trial(earlier), folder)
+        config = self.hypermodel.config(hp).replace(output=str(folder.path))
+        return prepare_run(config, resume=True, overwrite=False)
+
+    def _attempt(self, trial, folder, claim):
         """The record of a trial's training."""
         values = self.plan.space.settle(trial.hyperparameters.values)
         try:
-            return self._train(trial, values)
+            return self._train(trial, values, folder, claim)
         except (DivergedError, NotFiniteError) as error:
             reason = str(error)
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
@@ -181,16 +231,10 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
             reason = f"out of memory: {first}".removesuffix(": ")
         return Record(trial.trial_id, FAILED, values, reason=reason)
 
-    def _train(self, trial, values):
+    def _train(self, trial, values, folder, claim):
         hp = trial.hyperparameters
-        until = hp.values.get("tuner/epochs")
-        folder = self.plan.folder.trial(trial.trial_id)
-        config = self.hypermodel.config(hp)
-        if earlier := hp.values.get("tuner/trial_id"):
-            promote(self.plan.folder.trial(earlier), folder)
-        folder = prepare_run(config.replace(output=str(folder.path)), resume=True, overwrite=False)
         model = self.hypermodel.build(hp)
-        figures = self.hypermodel.fit(hp, model, folder, until)
+        figures = self.hypermodel.fit(hp, model, folder, claim, hp.values.get("tuner/epochs"))
         # Not the model's step: it may have the pick's weights by now.
         steps = folder.read_rows()[-1]["step"]
         return Record(
@@ -201,7 +245,7 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
             pick=figures.pop("step"),
             figures=figures,
             steps=steps,
-            whole=steps >= config.steps,
+            whole=steps >= model.config.steps,
         )
 
     def _try_run_and_update_trial(self, trial):
@@ -212,6 +256,20 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         except kt.errors.FailedTrialError as error:
             trial.status = kt.engine.trial.TrialStatus.FAILED
             trial.message = str(error)
+        except TakenError:
+            # A worker that was given up asks for another; one process alone has a rival.
+            if not self._is_worker():
+                raise
+
+    def on_trial_end(self, trial):
+        """KerasTuner's; a trial that was taken over is not this process's to end."""
+        if trial.status != kt.engine.trial.TrialStatus.RUNNING:
+            super().on_trial_end(trial)
+
+
+def _trained(folder):
+    rows = folder.read_rows()
+    return rows[-1]["seconds"] if rows else 0.0
 
 
 def promote(earlier, folder):
@@ -221,10 +279,9 @@ def promote(earlier, folder):
     """
     if folder.path.exists():
         return
-    aside = folder.path.with_name(f".{folder.path.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    shutil.copytree(earlier.checkpoints, aside / earlier.checkpoints.name)
-    for file in (earlier.config, earlier.metrics):
-        shutil.copy2(file, aside / file.name)
-    os.replace(aside, folder.path)
+    with making(folder.path) as aside:
+        run = RunFolder(aside)
+        shutil.copytree(earlier.checkpoints, run.checkpoints)
+        shutil.copy2(earlier.metrics, run.metrics)
+        write_text(run.config, earlier.read_config().replace(output=str(folder.path)).to_yaml())
+        run.write_environment()

@@ -1,7 +1,5 @@
 """A search so small that a trial takes a second: a classifier of painted images."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import tiny
@@ -50,8 +48,3 @@ def make_plan(tmp_path):
 @pytest.fixture
 def plan(make_plan):
     return make_plan()
-
-
-def changed(plan, **values):
-    """The plan with other attributes."""
-    return dataclasses.replace(plan, **values)

@@ -59,4 +59,4 @@ def test_an_address_that_is_taken_is_told():
         taken.listen()
         place = Place(CHIEF, "127.0.0.1", taken.getsockname()[1], "chief")
         with pytest.raises(CddError, match=r"cannot listen on 127\.0\.0\.1"):
-            serve(oracle=None, place=place, say=lambda line: None)
+            serve(oracle=None, place=place, say=lambda line: None, mark=lambda: None)

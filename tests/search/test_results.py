@@ -14,7 +14,7 @@ from cdd_keras.config import Config
 from cdd_keras.search import records
 from cdd_keras.search.importance import position, rank
 from cdd_keras.search.records import Record
-from cdd_keras.search.results import Results, table
+from cdd_keras.search.results import Results, _duration, best_yaml, table
 
 SPACE = {
     "generator_rate": {"min": 1e-3, "max": 1e-1, "scale": "log"},
@@ -50,9 +50,10 @@ def finished(make_plan):
     stopped = Record("12", "completed", {"flip": True}, 9.0, {}, 2, 2, False, 1.0)
     for record in [*make_records(), stopped]:
         records.write(plan.folder, record)
-        results.trial_ended(record.trial)
+        results.trial_ended(record.trial, record.values)
     # A trial whose process could write nothing.
-    results.trial_ended("13", "its process ended 3 times while it ran")
+    values = {"generator_rate": 0.02, "flip": 1, "code_shape": "spatial"}
+    results.trial_ended("13", values, "its process ended 3 times while it ran")
     return plan, results.finish(), lines
 
 
@@ -68,6 +69,7 @@ def test_the_csv_has_a_row_a_trial(finished):
         for name in plan.space.names:
             assert row[name] == str(record.values.get(name, ""))
     assert rows[-1]["reason"] == "its process ended 3 times while it ran"
+    assert rows[-1]["generator_rate"] == "0.02"
     assert rows[0]["kappa"] == ""
 
 
@@ -79,6 +81,34 @@ def test_the_best_is_whole_and_complete(finished):
     assert (config.seed, config.steps, config.attr) == (3, 4, "eyeglasses")
     assert repr(winner.objective) in plan.folder.best.read_text()
     assert "TARGET LABELS" not in plan.folder.best.read_text()
+
+
+def test_the_best_says_which_figures_train_repeats(make_plan):
+    plan = make_plan(objective="infomax+source_edit_success")
+    figures = {"infomax": 0.5, "kappa": None, "snd": 1.25, "source_edit_success": 0.75}
+    record = Record("0", "completed", {}, 1.25, {**figures, str(plan.objective): 1.25}, 4, 4, True)
+    lines = best_yaml(plan, record).splitlines()
+    assert lines[1] == "# Figures which `train` repeats: infomax 0.5, snd 1.25."
+    assert lines[2] == (
+        "# Figures which `train` does not show: source_edit_success 0.75, "
+        "infomax+source_edit_success 1.25."
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.4, "0:00:00"), (-30, "0:00:00"), (3661, "1:01:01"), (100000, "1 day, 3:46:40")],
+)
+def test_days_are_told_and_nothing_is_negative(seconds, shown):
+    assert _duration(seconds) == shown
+
+
+def test_trials_are_in_the_order_of_their_numbers(make_plan):
+    plan = make_plan()
+    # As many digits as there were trials to come.
+    for name in ("0", "2", "03", "10", "1"):
+        records.write(plan.folder, Record(name, "failed", {}))
+    assert [one.trial for one in records.read_all(plan.folder)] == ["0", "1", "2", "03", "10"]
 
 
 def test_each_trial_is_told_with_the_best_so_far_and_the_time_left(finished):
@@ -93,8 +123,8 @@ def test_each_trial_is_told_with_the_best_so_far_and_the_time_left(finished):
             f"{record.objective:.4g}",
             f"{best:.4g}",
         )
-    # Six trials of 20 are left, of 7.1 seconds each.
-    assert "00:00:42" in lines[-1]
+    # Six trials of 20 are left, of 7.14 seconds each.
+    assert "0:00:43" in lines[-1]
     assert lines[-1].endswith("its process ended 3 times while it ran")
 
 
@@ -143,12 +173,13 @@ def test_the_picture_grows_with_the_settings(finished):
     assert len(colours) > 100
 
 
-def test_the_table_has_the_best_first_and_failures_last(finished):
+def test_the_table_has_the_best_first_and_those_stopped_and_failed_last(finished):
     plan, known, _ = finished
     lines = table(plan, known).splitlines()
     assert lines[0].split() == ["trial", "infomax", "steps", "seconds", *plan.space.names]
-    assert lines[1].split()[0] == "12"
     winner = max(known[:12], key=lambda one: one.objective)
-    assert lines[2].split()[:2] == [winner.trial, f"{winner.objective:.4g}"]
+    assert lines[1].split()[:2] == [winner.trial, f"{winner.objective:.4g}"]
+    # A short one's objective is the highest, and not to be compared.
+    assert lines[13].split()[:2] == ["12", "9"]
     assert lines[14].split()[:2] == ["13", "failed"]
     assert lines[16].startswith("importance")

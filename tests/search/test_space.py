@@ -78,6 +78,7 @@ def test_a_bad_space_is_refused_with_the_keys_path(content, message):
         ({"ema": 0.9}, r"`code_size\.when\.ema` is a condition on a range"),
         ({"flip": 1}, r"`code_size\.when\.flip` is 1, which flip never is"),
         ("flat", r"`code_size\.when` is 'flat'"),
+        ({"code_shape": []}, r"`code_size\.when\.code_shape` is empty"),
     ],
 )
 def test_conditions_on_what_is_not_there_are_refused(when, message):

@@ -19,9 +19,10 @@ from cdd_keras.finite import NotFiniteError
 from cdd_keras.model import CrossDomainModel
 from cdd_keras.search import records, trials
 from cdd_keras.search.alarms import DivergedError
-from cdd_keras.search.cluster import Place
+from cdd_keras.search.cluster import FinishedError, Place
 from cdd_keras.search.oracles import make_oracle
-from cdd_keras.search.run import search
+from cdd_keras.search.owner import Claim, TakenError
+from cdd_keras.search.run import check, search
 from cdd_keras.search.trials import Experiment, TrialTuner, promote, without_target_labels
 
 
@@ -78,11 +79,12 @@ def test_a_rung_goes_on_from_the_one_before_with_its_optimisers(method, make_pla
         folder.path.mkdir(parents=True)
         config = experiment.config(hp).replace(output=str(folder.path))
         folder.config.write_text(config.to_yaml())
-        figures = experiment.fit(hp, experiment.build(hp), folder, until)
+        claim = Claim(folder.path, "alone")
+        figures = experiment.fit(hp, experiment.build(hp), folder, claim, until)
     assert checkpoints.steps(first.checkpoints) == [2]
     promote(first, second)
     model = experiment.build(hp)
-    promoted = experiment.fit(hp, model, second, 2)
+    promoted = experiment.fit(hp, model, second, Claim(second.path, "alone"), 2)
     assert int(model.step.numpy()) == 4
     # Adam's and AdamW's moments are not those of a fresh optimiser's two steps.
     assert tiny.equal(stored(second, 4), stored(whole, 4))
@@ -105,6 +107,10 @@ def test_hyperband_stops_most_and_promotes_the_best(make_plan, pair):
     first = plan.folder.trial(max(short, key=lambda one: one.objective).trial)
     assert rows[0] == first.read_rows()[0]
     assert Config.from_file(plan.folder.best).steps == 3
+    # What it was made of says no more where it came from.
+    run_folder = plan.folder.trial(promoted.trial)
+    assert run_folder.read_config().output == str(run_folder.path)
+    assert (run_folder.path / "environment.json").is_file()
 
 
 def test_a_failure_ends_the_trial_and_not_the_search(make_plan, pair, monkeypatch):
@@ -188,6 +194,21 @@ def test_edit_success_is_read_by_a_judge_of_the_source_alone(make_plan, pair, mo
         assert (list(seen.attribute), seen.domain, split) == ([SOURCE], None, "validation")
 
 
+def test_workers_share_the_judge_that_was_first(make_plan, pair, monkeypatch):
+    plan = make_plan()
+    theirs, own = judges.build_judge(16, 2, seed=1), judges.build_judge(16, 2, seed=2)
+
+    def train_judge(*arguments):
+        # Another worker is done with its own meanwhile.
+        judges.save_judges(judges.Judges({"source": theirs}), plan.folder.judge)
+        return own
+
+    monkeypatch.setattr(trials, "train_judge", train_judge)
+    used = Experiment(plan, pair)._source_judge().attribute["source"]
+    assert tiny.equal(tiny.values(used.variables), tiny.values(theirs.variables))
+    assert not tiny.equal(tiny.values(used.variables), tiny.values(own.variables))
+
+
 def test_a_search_goes_on_where_it_was_killed(make_plan, pair, monkeypatch):
     class KilledError(BaseException):
         """Stands for the end of a process: nothing after it is written."""
@@ -215,8 +236,119 @@ def test_a_search_goes_on_where_it_was_killed(make_plan, pair, monkeypatch):
     assert {one.state for one in known} == {"completed"}
     assert records.path_of(plan.folder, "0").read_bytes() == kept
     # The trial that ran is gone on with, not replaced.
-    values = drawn["hyperparameters"]["values"]
-    assert known[1].values["channels"] == values["channels"]
+    assert known[1].values == plan.space.settle(drawn["hyperparameters"]["values"])
+    assert known[1].values != known[2].values
+
+
+@pytest.fixture
+def stub(plan, pair, monkeypatch):
+    """A tuner whose trials are rows that a test writes; gives it, its oracle and the folder."""
+    oracle, tuner = make_tuner(plan, pair)
+    monkeypatch.setattr(Experiment, "build", lambda self, hp: None)
+    return tuner, oracle, plan.folder.trial("0")
+
+
+def completed(folder, claim):
+    folder.write_rows([{"step": 4, "seconds": 7.0, "label_free": {}}])
+    return records.Record("0", "completed", {}, 0.5)
+
+
+def test_a_folder_without_its_configuration_is_made_anew(stub, monkeypatch):
+    tuner, oracle, folder = stub
+    monkeypatch.setattr(tuner, "_attempt", lambda trial, folder, claim: completed(folder, claim))
+    folder.path.mkdir(parents=True)
+    # As a kill leaves it.
+    (folder.path / ".0123.config.yaml").touch()
+    tuner.run_trial(oracle.create_trial("tuner0"))
+    assert folder.read_config().output == str(folder.path)
+    assert not (folder.path / ".0123.config.yaml").exists()
+
+
+def test_a_trial_that_another_took_over_gets_no_record(stub, monkeypatch):
+    tuner, oracle, _ = stub
+
+    def overtaken(trial, folder, claim):
+        Claim(folder.path, "another")
+        return completed(folder, claim)
+
+    monkeypatch.setattr(tuner, "_attempt", overtaken)
+    trial = oracle.create_trial("tuner0")
+    with pytest.raises(TakenError, match="another"):
+        tuner.run_trial(trial)
+    assert records.read_all(tuner.plan.folder) == []
+    # A worker leaves it to whoever has it, and asks for another.
+    monkeypatch.setattr(tuner, "_is_worker", lambda: True)
+    tuner._try_run_and_update_trial(trial)
+    tuner.on_trial_end(trial)
+    assert oracle.end_order == []
+
+
+def test_seconds_count_what_a_killed_process_trained(stub, monkeypatch):
+    tuner, oracle, folder = stub
+    monkeypatch.setattr(tuner, "_attempt", lambda trial, folder, claim: completed(folder, claim))
+    trial = oracle.create_trial("tuner0")
+    tuner._prepare(trial)
+    folder.write_rows([{"step": 2, "seconds": 1000.0, "label_free": {}}])
+    tuner.run_trial(trial)
+    assert 1000 < records.read(tuner.plan.folder, "0").seconds < 1100
+
+
+def test_an_alarm_that_a_kill_kept_back_is_raised_on_resume(make_plan, pair, monkeypatch):
+    plan = make_plan()
+    folder = plan.folder.trial("0")
+    folder.write_rows([{"step": 4, "seconds": 1.0, "label_free": {"infomax": None}}])
+    monkeypatch.setattr(trials, "resume_model", lambda model, folder, say: 4)
+    model = type("Model", (), {"config": plan.config})
+    with pytest.raises(DivergedError, match="not numbers"):
+        Experiment(plan, pair).fit(None, model, folder, Claim(folder.path, "alone"))
+
+
+def test_a_worker_reloads_nothing(stub, monkeypatch):
+    tuner, oracle, _ = stub
+    oracle.create_trial("tuner0")
+    # What its chief is about to write.
+    for path in tuner.plan.folder.oracle.rglob("*.json"):
+        path.write_text("{")
+    monkeypatch.setattr(tuner, "_is_worker", lambda: True)
+    tuner.reload()
+    monkeypatch.setattr(tuner, "_is_worker", lambda: False)
+    with pytest.raises(ValueError, match="Expecting"):
+        tuner.reload()
+
+
+def test_a_worker_stops_where_the_search_has_ended(stub, monkeypatch):
+    tuner, _, _ = stub
+    monkeypatch.setattr(tuner, "_is_worker", lambda: True)
+    tuner.pre_create_trial()
+    tuner.plan.mark_finished()
+    with pytest.raises(FinishedError):
+        tuner.pre_create_trial()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"method": "oracle"}, "trains on target labels"),
+        ({"objective": "source_edit_success"}, "undefined for method source_only"),
+        ({"objective": "source_edit_success", "method": "cdd_gan"}, "does not edit"),
+        ({"tuner": "hyperband", "evaluate_every": 0.25}, "Expected at least 6"),
+    ],
+)
+def test_what_no_trial_could_end_well_with_is_refused(settings, words, make_plan):
+    with pytest.raises(UsageError, match=words):
+        check(make_plan(**settings))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"objective": "infomax+source_edit_success", "method": "cdd"},
+        {"tuner": "hyperband", "evaluate_every": 1.0, "max_trials": 1},
+        {"tuner": "hyperband", "evaluate_every": 0.25, "max_trials": 6},
+    ],
+)
+def test_what_could_is_not(settings, make_plan):
+    check(make_plan(**settings))
 
 
 def resident_mebibytes():
