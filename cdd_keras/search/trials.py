@@ -11,11 +11,11 @@ from cdd_keras import checkpoints
 from cdd_keras.data.sets import DomainPair
 from cdd_keras.domains import TARGET
 from cdd_keras.evaluation import classification_report, generation_report
-from cdd_keras.files import making, write_json, write_text
+from cdd_keras.files import making, write_json
 from cdd_keras.finite import NotFiniteError
 from cdd_keras.judges import INDEX, Judges, load_judges, save_judges, train_judge
 from cdd_keras.metrics.selection import pick_label_free
-from cdd_keras.runs import RunFolder, evaluations, prepare_run
+from cdd_keras.runs import evaluations, prepare_run
 from cdd_keras.search import records
 from cdd_keras.search.alarms import DivergedError, Watch
 from cdd_keras.search.cluster import FinishedError, beating
@@ -23,6 +23,7 @@ from cdd_keras.search.memory import forgotten
 from cdd_keras.search.objectives import EDITS, ORACLES, check_defined
 from cdd_keras.search.owner import Claim, TakenError
 from cdd_keras.search.records import COMPLETED, FAILED, Record
+from cdd_keras.search.rungs import promote, seconds_trained
 from cdd_keras.training import build_model, fit, resume_model
 
 
@@ -204,8 +205,8 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
     def _seconds(self, trial):
         """How long a process that was stopped trained this trial, without the rungs before."""
         earlier = trial.hyperparameters.values.get("tuner/trial_id")
-        rungs = _trained(self.plan.folder.trial(earlier)) if earlier else 0.0
-        return max(0.0, _trained(self.plan.folder.trial(trial.trial_id)) - rungs)
+        rungs = seconds_trained(self.plan.folder.trial(earlier)) if earlier else 0.0
+        return max(0.0, seconds_trained(self.plan.folder.trial(trial.trial_id)) - rungs)
 
     def _prepare(self, trial):
         """The trial's run folder, with the rung before it if there is one."""
@@ -265,23 +266,3 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         """KerasTuner's; a trial that was taken over is not this process's to end."""
         if trial.status != kt.engine.trial.TrialStatus.RUNNING:
             super().on_trial_end(trial)
-
-
-def _trained(folder):
-    rows = folder.read_rows()
-    return rows[-1]["seconds"] if rows else 0.0
-
-
-def promote(earlier, folder):
-    """Makes a trial's folder from that of the rung before: rows, and checkpoints with optimisers.
-
-    Whole or not at all: what is copied gets its name last.
-    """
-    if folder.path.exists():
-        return
-    with making(folder.path) as aside:
-        run = RunFolder(aside)
-        shutil.copytree(earlier.checkpoints, run.checkpoints)
-        shutil.copy2(earlier.metrics, run.metrics)
-        write_text(run.config, earlier.read_config().replace(output=str(folder.path)).to_yaml())
-        run.write_environment()

@@ -55,8 +55,8 @@ def check_losses(model, logs):
         for player in model.recipe.phases[model.phase].players
         for term in player.terms
     }
-    # Beside the terms there may be their sum.
-    assert terms <= set(logs) <= {*terms, "loss"}
+    # Beside the terms there may be their sum, and the count of steps skipped.
+    assert terms <= set(logs) <= {*terms, "loss", "skipped"}
     for term, value in logs.items():
         assert np.isfinite(value), term
     assert all(np.all(np.isfinite(weight)) for weight in values(model.weights))

@@ -6,7 +6,8 @@ import json
 import pytest
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from cdd_keras.search.oracles import MOST_ATTEMPTS, make_oracle
+from cdd_keras.search.lasting import MOST_ATTEMPTS
+from cdd_keras.search.oracles import make_oracle
 
 RATES = {"generator_rate": {"min": 1e-3, "max": 1e-2, "scale": "log"}}
 SHAPES = {

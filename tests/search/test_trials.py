@@ -23,7 +23,8 @@ from cdd_keras.search.cluster import FinishedError, Place
 from cdd_keras.search.oracles import make_oracle
 from cdd_keras.search.owner import Claim, TakenError
 from cdd_keras.search.run import check, search
-from cdd_keras.search.trials import Experiment, TrialTuner, promote, without_target_labels
+from cdd_keras.search.rungs import promote
+from cdd_keras.search.trials import Experiment, TrialTuner, without_target_labels
 
 
 def run(plan, pair):
