@@ -13,6 +13,7 @@ from cdd_keras.domains import DOMAINS, NO_VALUE, SOURCE, TARGET
 from cdd_keras.methods import reads_target_labels
 from cdd_keras.model import CrossDomainModel, unpack
 from cdd_keras.objective import Term
+from cdd_keras.precision import use_determinism
 
 IMAGES = tf.constant(floats())
 
@@ -24,6 +25,8 @@ def run(tmp_path_factory):
     One model in turn, since tracing its step is what takes time here.
     """
     checkpoint = tmp_path_factory.mktemp("run") / "at.weights.h5"
+    # Without it, threads of a busy machine have been seen to add in another order.
+    use_determinism(True)
     model = build()
     start = state(model)
     history = train(model, 2)

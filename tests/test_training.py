@@ -83,7 +83,7 @@ class KilledError(Exception):
     """Stands for the end of a process."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def whole_pair():
     """All splits of both domains, with images of their own."""
     sets = {}
@@ -95,24 +95,26 @@ def whole_pair():
     return Pair(GLASSES, sets)
 
 
-@pytest.fixture
-def trained(monkeypatch):
+def trained(pair, path, resume=False):
     """Trains the whole job but for the report; gives the weights of its steps 2 and 4, and rows."""
-    monkeypatch.setattr(training, "report_run", lambda *arguments: {})
     config = tiny.config(steps=4, evaluate_every=0.5, decay_start=0.25, precision="float32")
-
-    def train(pair, path, resume=False):
-        folder = RunFolder(path)
+    folder = RunFolder(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "report_run", lambda *arguments: {})
         training.train(config, pair, folder, lambda line: None, resume)
-        model = CrossDomainModel(config, 2)
-        model.compile()
-        weights = []
-        for step in (2, 4):
-            checkpoints.load(model, folder.checkpoints, step)
-            weights.append(tiny.values(model.variables[1:]))
-        return *weights, folder.read_rows()
+    model = CrossDomainModel(config, 2)
+    model.compile()
+    weights = []
+    for step in (2, 4):
+        checkpoints.load(model, folder.checkpoints, step)
+        weights.append(tiny.values(model.variables[1:]))
+    return *weights, folder.read_rows()
 
-    return train
+
+@pytest.fixture(scope="module")
+def whole(whole_pair, tmp_path_factory):
+    """`trained` in one go."""
+    return trained(whole_pair, tmp_path_factory.mktemp("runs") / "whole")
 
 
 def far_apart(weights, others):
@@ -125,10 +127,8 @@ def far_apart(weights, others):
     return np.concatenate(apart).mean()
 
 
-def test_a_resumed_run_ends_as_if_it_had_not_been_stopped(
-    whole_pair, trained, monkeypatch, tmp_path
-):
-    before, weights, rows = trained(whole_pair, tmp_path / "whole")
+def test_a_resumed_run_ends_as_if_it_had_not_been_stopped(whole_pair, whole, monkeypatch, tmp_path):
+    before, weights, rows = whole
     with monkeypatch.context() as patch:
         save = checkpoints.save
 
@@ -149,14 +149,14 @@ def test_a_resumed_run_ends_as_if_it_had_not_been_stopped(
         assert resumed_rows[-1]["terms"][name] == pytest.approx(loss, rel=1e-2, abs=1e-4)
 
 
-def test_target_labels_reach_neither_weights_nor_the_pick(whole_pair, trained, tmp_path):
+def test_target_labels_reach_neither_weights_nor_the_pick(whole_pair, whole, tmp_path):
     others = {
         (split, domain): ImageSet(
             one.images, 1 - one.labels if domain == TARGET else one.labels, one.ids
         )
         for (split, domain), one in whole_pair.sets.items()
     }
-    _, weights, rows = trained(whole_pair, tmp_path / "one")
+    _, weights, rows = whole
     _, same, other_rows = trained(Pair(GLASSES, others), tmp_path / "other")
     assert far_apart(same, weights) < 1e-5
     assert [row["target"] for row in other_rows] != [row["target"] for row in rows]
