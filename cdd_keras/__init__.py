@@ -3,19 +3,14 @@
 Importing the package does not import TensorFlow: names are resolved on first use.
 """
 
-from importlib import import_module
+from cdd_keras.lazy import resolver
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Config": "cdd_keras.config",
-    "CrossDomainModel": "cdd_keras.model",
-    "load_pair": "cdd_keras.data",
+    "Config": ".config",
+    "CrossDomainModel": ".model",
+    "load_pair": ".data",
 }
 __all__ = ["__version__", *_PUBLIC]
-
-
-def __getattr__(name: str):
-    if name in _PUBLIC:
-        return getattr(import_module(_PUBLIC[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = resolver(__name__, _PUBLIC)
