@@ -171,7 +171,7 @@ class KeepRun(keras.callbacks.Callback):
         self._prune()
         self._write_scalars(row)
         self.progress.say(_line(row))
-        self.progress.evaluated(row)
+        self.progress.evaluated(self.rows)
 
     def _save(self):
         self.model.seconds = self._seconds()

@@ -67,8 +67,8 @@ class Progress(keras.callbacks.Callback):
         else:
             print(message, file=sys.stderr, flush=True)
 
-    def evaluated(self, row):
-        """Hook for the row of metrics.jsonl that has just been written."""
+    def evaluated(self, rows):
+        """Hook for the rows of metrics.jsonl, of which the last has just been written."""
 
     def _rate(self):
         seconds = max(1e-9, time.monotonic() - self._began)

@@ -21,17 +21,16 @@ class Watch(Progress):
     A pipe gets no line of it: the search has its own.
 
     Args:
-        config, folder: of the run.
+        config: of the run.
         start: the step it starts at.
         objective: what the trial is for; refused at the first evaluation if the method lacks it.
         claim: the `Claim` on the trial; nothing is written once it is lost.
         defined: figures that other trials of the search had.
     """
 
-    def __init__(self, config, folder, start, objective, claim, defined=()):
+    def __init__(self, config, start, objective, claim, defined=()):
         super().__init__(config.steps, start, 2 * config.batch_size)
         self.config = config
-        self.folder = folder
         self.objective = objective
         self.claim = claim
         self.defined = set(defined)
@@ -42,10 +41,7 @@ class Watch(Progress):
         if self._bar is not None:
             super().on_train_batch_end(batch, logs)
 
-    def evaluated(self, row):
-        self.examine(self.folder.read_rows())
-
-    def examine(self, rows):
+    def evaluated(self, rows):
         """Raises what the last of these rows, of metrics.jsonl, is reason for.
 
         Raises:

@@ -81,10 +81,10 @@ class Experiment(kt.HyperModel):
         config = model.config
         folder.write_labels(self.pair)
         start = resume_model(model, folder, lambda message: None)
-        watch = Watch(config, folder, start, self.plan.objective, claim, self._defined())
+        watch = Watch(config, start, self.plan.objective, claim, self._defined())
         if rows := [row for row in folder.read_rows() if row["step"] <= start]:
             # A kill may have come between the last row and what it is reason for.
-            watch.examine(rows)
+            watch.evaluated(rows)
         fit(model, self.pair, config, folder, start, until, watch)
         return self._measure(model, folder)
 

@@ -4,7 +4,6 @@ import pytest
 import tiny
 
 from cdd_keras.errors import UsageError
-from cdd_keras.runs import RunFolder
 from cdd_keras.search import parse_objective
 from cdd_keras.search.alarms import DivergedError, Watch, alarm
 from cdd_keras.search.owner import Claim, TakenError
@@ -61,28 +60,21 @@ def test_readings_that_are_no_numbers_do_at_any_time():
 
 @pytest.fixture
 def watch(tmp_path):
-    folder = RunFolder(tmp_path)
     claim = Claim(tmp_path, "worker")
     config = tiny.config(steps=100)
-    return Watch(config, folder, 6, parse_objective("agreement+kappa"), claim)
-
-
-def evaluate(watch, *rows):
-    """What `KeepRun` does: writes, then tells."""
-    watch.folder.write_rows(list(rows))
-    watch.evaluated(rows[-1])
+    return Watch(config, 6, parse_objective("agreement+kappa"), claim)
 
 
 def test_an_alarm_ends_the_training(watch, capsys):
-    evaluate(watch, row(40))
+    watch.evaluated([row(40)])
     with pytest.raises(DivergedError, match=r"collapse: .* at step 60"):
-        evaluate(watch, row(40), row(60, infomax=0.0, target_entropy=0.0))
+        watch.evaluated([row(40), row(60, infomax=0.0, target_entropy=0.0)])
     assert capsys.readouterr().err == ""
 
 
 def test_an_objective_that_is_undefined_ends_the_search_at_the_first_evaluation(watch):
     with pytest.raises(UsageError, match=r"kappa is undefined for method cdd.*agreement, infomax"):
-        evaluate(watch, row(1, kappa=None))
+        watch.evaluated([row(1, kappa=None)])
 
 
 NO_TRANSLATION = {"agreement": None, "kappa": None, "translated_source_accuracy": None}
@@ -90,13 +82,13 @@ NO_TRANSLATION = {"agreement": None, "kappa": None, "translated_source_accuracy"
 
 def test_a_figure_that_is_no_number_any_more_ends_the_trial_alone(watch):
     with pytest.raises(DivergedError, match="diverged: agreement is no number, at step 20"):
-        evaluate(watch, row(10), row(20, **NO_TRANSLATION))
+        watch.evaluated([row(10), row(20, **NO_TRANSLATION)])
 
 
 def test_nor_does_one_that_other_trials_had(watch):
     watch.defined = {"agreement", "infomax"}
     with pytest.raises(DivergedError, match="agreement is no number"):
-        evaluate(watch, row(10, **NO_TRANSLATION))
+        watch.evaluated([row(10, **NO_TRANSLATION)])
 
 
 def test_a_trial_that_another_took_over_is_left_before_anything_is_written(watch, tmp_path):
