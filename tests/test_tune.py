@@ -271,12 +271,12 @@ def test_a_chief_resumed_when_all_has_ended_says_so_and_ends(cache, tmp_path):
 
 
 def test_no_trial_left_is_a_failure(cache, tmp_path, capsys, monkeypatch):
-    from cdd_keras.search import trials
+    from cdd_keras.search import experiment
 
     def no_memory(config, pair):
         raise MemoryError
 
-    monkeypatch.setattr(trials, "build_model", no_memory)
+    monkeypatch.setattr(experiment, "build_model", no_memory)
     assert call(SearchFolder(tmp_path / "search"), "--max-trials", "2") == 1
     assert "no trial trained to its end" in capsys.readouterr().err
 

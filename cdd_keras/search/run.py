@@ -14,10 +14,11 @@ from cdd_keras.intervals import evaluation_interval
 from cdd_keras.methods import find_method, traits_of
 from cdd_keras.search import records
 from cdd_keras.search.cluster import CHIEF, WORKER, FinishedError, serve
+from cdd_keras.search.experiment import Experiment
 from cdd_keras.search.objectives import EDITS
 from cdd_keras.search.oracles import make_oracle
 from cdd_keras.search.results import Results, table
-from cdd_keras.search.trials import Experiment, TrialTuner
+from cdd_keras.search.trials import TrialTuner
 
 
 def check(plan) -> None:

@@ -17,14 +17,15 @@ from cdd_keras.domains import SOURCE, TARGET
 from cdd_keras.errors import UsageError
 from cdd_keras.finite import NotFiniteError
 from cdd_keras.model import CrossDomainModel
-from cdd_keras.search import records, trials
+from cdd_keras.search import experiment, records
 from cdd_keras.search.alarms import DivergedError
 from cdd_keras.search.cluster import FinishedError, Place
+from cdd_keras.search.experiment import Experiment, without_target_labels
 from cdd_keras.search.oracles import make_oracle
 from cdd_keras.search.owner import Claim, TakenError
 from cdd_keras.search.run import check, search
 from cdd_keras.search.rungs import promote
-from cdd_keras.search.trials import Experiment, TrialTuner, without_target_labels
+from cdd_keras.search.trials import TrialTuner
 
 
 def run(plan, pair):
@@ -125,14 +126,14 @@ def test_a_failure_ends_the_trial_and_not_the_search(make_plan, pair, monkeypatc
         ),
         "generator/kl is NaN": NotFiniteError("generator/kl is NaN"),
     }
-    build, left = trials.build_model, list(failures.values())
+    build, left = experiment.build_model, list(failures.values())
 
     def build_in_the_end(config, pair):
         if left:
             raise left.pop(0)
         return build(config, pair)
 
-    monkeypatch.setattr(trials, "build_model", build_in_the_end)
+    monkeypatch.setattr(experiment, "build_model", build_in_the_end)
     plan = make_plan(max_trials=5)
     _, lines = run(plan, pair)
     *failed, completed = records.read_all(plan.folder)
@@ -148,7 +149,7 @@ def test_an_error_that_is_not_the_trials_fault_ends_the_search(make_plan, pair, 
     def broken(config, pair):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(trials, "build_model", broken)
+    monkeypatch.setattr(experiment, "build_model", broken)
     with pytest.raises(OSError, match="no space left"):
         run(make_plan(), pair)
     plan = make_plan()
@@ -181,9 +182,9 @@ def test_edit_success_is_read_by_a_judge_of_the_source_alone(make_plan, pair, mo
         judged.append((judges, split))
         return {"edit_success": {"source": 0.75, "target": None}}
 
-    monkeypatch.setattr(trials, "train_judge", train_judge)
+    monkeypatch.setattr(experiment, "train_judge", train_judge)
     # What it does with a judge is tested beside it; drawing here would cost a minute of tracing.
-    monkeypatch.setattr(trials, "generation_report", generation_report)
+    monkeypatch.setattr(experiment, "generation_report", generation_report)
     plan = make_plan(objective="infomax+0.5*source_edit_success", max_trials=2)
     run(plan, pair)
     for record in records.read_all(plan.folder):
@@ -204,7 +205,7 @@ def test_workers_share_the_judge_that_was_first(make_plan, pair, monkeypatch):
         judges.save_judges(judges.Judges({"source": theirs}), plan.folder.judge)
         return own
 
-    monkeypatch.setattr(trials, "train_judge", train_judge)
+    monkeypatch.setattr(experiment, "train_judge", train_judge)
     used = Experiment(plan, pair)._source_judge().attribute["source"]
     assert tiny.equal(tiny.values(used.variables), tiny.values(theirs.variables))
     assert not tiny.equal(tiny.values(used.variables), tiny.values(own.variables))
@@ -298,7 +299,7 @@ def test_an_alarm_that_a_kill_kept_back_is_raised_on_resume(make_plan, pair, mon
     plan = make_plan()
     folder = plan.folder.trial("0")
     folder.write_rows([{"step": 4, "seconds": 1.0, "label_free": {"infomax": None}}])
-    monkeypatch.setattr(trials, "resume_model", lambda model, folder, say: 4)
+    monkeypatch.setattr(experiment, "resume_model", lambda model, folder, say: 4)
     model = type("Model", (), {"config": plan.config})
     with pytest.raises(DivergedError, match="not numbers"):
         Experiment(plan, pair).fit(None, model, folder, Claim(folder.path, "alone"))
