@@ -10,7 +10,8 @@ from cdd_keras.config import read_file
 from cdd_keras.errors import UsageError
 from cdd_keras.search import TUNERS, Plan, SearchFolder, parse_objective, read_space
 from cdd_keras.search.cluster import CHIEF, WORKER, find_place
-from cdd_keras.search.space import DEFAULT, FIELDS
+from cdd_keras.search.space import FIELDS
+from cdd_keras.search.space_file import DEFAULT
 
 DESCRIPTION = (
     "Search for better settings: trainings of --steps-per-trial steps, chosen by KerasTuner."

@@ -7,7 +7,8 @@ import pytest
 from cdd_keras.config import Config
 from cdd_keras.errors import UsageError
 from cdd_keras.search import parse_space, read_space
-from cdd_keras.search.space import DEFAULT, FIELDS
+from cdd_keras.search.space import FIELDS
+from cdd_keras.search.space_file import DEFAULT
 
 SPACES = sorted((Path(__file__).parents[2] / "configs" / "search").glob("*.yaml"))
 RANGE = {"min": 1e-3, "max": 1e-2}
