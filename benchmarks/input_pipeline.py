@@ -6,15 +6,12 @@ The pipeline is read alone, by a loop that does nothing with the batches; the st
 batch that is already there. Both count the images of both domains.
 """
 
-import argparse
-import os
-
+from speed import reporting
 from speed.reporting import machine, table
 from speed.timing import summary
 from speed.workers import Worker
 
 from cdd_keras.config import METHODS
-from cdd_keras.files import write_json
 
 COLUMNS = {
     "image_size": ("px", "d"),
@@ -28,8 +25,7 @@ COLUMNS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", required=True, metavar="FILE", help="JSON of all figures")
+    parser = reporting.parser(__doc__)
     parser.add_argument("--image-size", nargs="+", type=int, default=[32, 64])
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--images", type=int, default=10_000, help="of each domain")
@@ -42,8 +38,7 @@ def main():
     report = {"machine": machine(), "rows": []}
     for size in options.image_size:
         report["rows"] += measured(options, size)
-    report["machine"]["load_after"] = round(os.getloadavg()[0], 2)
-    write_json(options.out, report)
+    reporting.keep(report, options.out)
     print(report["machine"])
     print(table(report["rows"], COLUMNS))
 

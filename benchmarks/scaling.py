@@ -7,18 +7,17 @@ the row before: 1 where doubling the quantity doubles the time a step. Image siz
 their pixels, channels by their number, whose square convolutions cost.
 """
 
-import argparse
 import math
-import os
 import sys
 from itertools import pairwise
 
+from speed import reporting
 from speed.reporting import machine, table
 from speed.timing import summary
 from speed.workers import Worker
 
 from cdd_keras.config import METHODS
-from cdd_keras.files import replacing, write_json
+from cdd_keras.files import replacing
 
 BASE = {"batch_size": 32, "image_size": 32, "channels": 16}
 VARIED = {
@@ -48,8 +47,7 @@ SET_COLUMNS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", required=True, metavar="FILE", help="JSON of all figures")
+    parser = reporting.parser(__doc__)
     parser.add_argument("--plot", metavar="FILE", help="picture of time and memory, PNG or SVG")
     parser.add_argument("--method", choices=METHODS, default="cdd")
     parser.add_argument("--precision", default="auto")
@@ -64,8 +62,7 @@ def main():
     for name in VARIED:
         report["steps"] += grown([step_row(options, name, n) for n in getattr(options, name)])
     report["sets"] = [set_row(options, count) for count in options.images]
-    report["machine"]["load_after"] = round(os.getloadavg()[0], 2)
-    write_json(options.out, report)
+    reporting.keep(report, options.out)
     if options.plot:
         plot(report, options.plot)
     print(report["machine"])

@@ -15,10 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from speed import reporting
 from speed.reporting import machine, table
 from speed.workers import FOLDER
-
-from cdd_keras.files import write_json
 
 # What is typed -> the exit code it must give.
 COMMANDS = {
@@ -49,8 +48,7 @@ STAGES = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", required=True, metavar="FILE", help="JSON of all figures")
+    parser = reporting.parser(__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="starts of each (default 5)")
     parser.add_argument("--command", nargs="*", default=list(COMMANDS), help="of those there are")
     parser.add_argument(
@@ -63,8 +61,7 @@ def main():
     report = {"machine": machine()}
     report["commands"] = [command_row(line, options.repeats) for line in options.command]
     report["training"] = first_step(options.train)
-    report["machine"]["load_after"] = round(os.getloadavg()[0], 2)
-    write_json(options.out, report)
+    reporting.keep(report, options.out)
     print(report["machine"])
     print(table(report["commands"], COLUMNS))
     print(f"seconds to the first step, train {' '.join(options.train)}:")

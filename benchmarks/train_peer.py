@@ -12,17 +12,14 @@ autocast, fused optimisers, one forward pass for all players; `--compiled` adds 
 a third contestant.
 """
 
-import argparse
-import os
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
 
+from speed import reporting
 from speed.reporting import machine, table
 from speed.timing import join, summary
 from speed.workers import Worker
-
-from cdd_keras.files import write_json
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 # The losses of one forward pass: float32 in another order of summation.
@@ -51,8 +48,7 @@ COLUMNS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", required=True, metavar="FILE", help="JSON of all figures")
+    parser = reporting.parser(__doc__)
     parser.add_argument("--peer-python", required=True, metavar="PYTHON", help="with PyTorch")
     parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=PRECISIONS)
     parser.add_argument("--image-size", nargs="+", type=int, default=[32, 64])
@@ -68,9 +64,8 @@ def main():
             for precision in options.precision:
                 settings = {"image_size": size, "batch_size": batch, "precision": precision}
                 report["rows"] += contest(options, settings)
-                report["machine"]["load_after"] = round(os.getloadavg()[0], 2)
                 # What there is counts, should the rest be given up.
-                write_json(options.out, report)
+                reporting.keep(report, options.out)
     print(report["machine"])
     print(table(report["rows"], COLUMNS))
 

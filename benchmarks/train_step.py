@@ -10,17 +10,15 @@ those of the step's graph, gradients included; MFU is their rate as a share of t
 product of matrices in the same precision and the same run. Nothing else should run on the machine.
 """
 
-import argparse
-import os
 import sys
 from contextlib import ExitStack
 
+from speed import reporting
 from speed.reporting import machine, table
 from speed.timing import join, summary
 from speed.workers import Worker
 
 from cdd_keras.config import METHODS
-from cdd_keras.files import write_json
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 COLUMNS = {
@@ -48,8 +46,7 @@ OP_COLUMNS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", required=True, metavar="FILE", help="JSON of all figures")
+    parser = reporting.parser(__doc__)
     parser.add_argument("--method", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument(
         "--precision",
@@ -67,9 +64,8 @@ def main():
     report = {"machine": machine(), "rows": []}
     for settings in cases(options):
         report["rows"] += measured(options, settings)
-        report["machine"]["load_after"] = round(os.getloadavg()[0], 2)
         # What there is counts, should the rest be given up.
-        write_json(options.out, report)
+        reporting.keep(report, options.out)
     show(report)
 
 

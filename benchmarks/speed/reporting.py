@@ -1,5 +1,6 @@
-"""Machine, versions and tables of a benchmark."""
+"""Options, machine, versions and tables of a benchmark."""
 
+import argparse
 import os
 import platform
 import subprocess
@@ -7,9 +8,23 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+from cdd_keras.files import write_json
 from speed.workers import FOLDER
 
 PACKAGES = ("tensorflow", "keras", "numpy")
+
+
+def parser(description):
+    """A parser with `--out`, described by the first line of a module's docstring."""
+    made = argparse.ArgumentParser(description=description.splitlines()[0])
+    made.add_argument("--out", required=True, metavar="FILE", help="JSON of all figures")
+    return made
+
+
+def keep(report, path):
+    """Writes a report, with the load there is now beside that of its `machine` before."""
+    report["machine"]["load_after"] = round(os.getloadavg()[0], 2)
+    write_json(path, report)
 
 
 def machine():
