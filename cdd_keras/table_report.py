@@ -159,11 +159,11 @@ def _validator_lines(validators):
     yield from ("", VALIDATORS_INTRODUCTION, "")
     yield _line(["Validator", "Runs", "Mean", "Most"])
     yield _line(["---"] * 4)
-    for name, regret in sorted(
-        validators.items(), key=lambda one: statistics.fmean(one[1].values())
-    ):
-        mean, most = statistics.fmean(regret.values()), max(regret.values())
-        yield _line([f"`{name}`", str(len(regret)), _number(mean), _number(most)])
+    means = {name: statistics.fmean(regret.values()) for name, regret in validators.items()}
+    for name in sorted(means, key=means.get):
+        regret = validators[name]
+        figures = _number(means[name]), _number(max(regret.values()))
+        yield _line([f"`{name}`", str(len(regret)), *figures])
 
 
 def _cells(row):
