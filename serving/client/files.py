@@ -1,6 +1,7 @@
 """Files and folders that commands write."""
 
 import os
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,8 @@ def write_file(path: Path, content: bytes) -> None:
     Raises:
         ClientError: it cannot be written.
     """
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    # Pods that share a folder all have one process number.
+    temporary = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
     try:
         temporary.write_bytes(content)
         os.replace(temporary, path)
