@@ -66,7 +66,7 @@ def _set_threads(tf, settings, batching):
     threading.set_intra_op_parallelism_threads(settings.tensorflow_intra_op_parallelism)
     # A computation keeps one of these threads from its beginning to its end. With TensorFlow's
     # own number, that of the cores, as many long requests would keep all short ones waiting. Idle
-    # ones cost: with 64 for two batches a request woke 14 of them (docs/benchmarks.md).
+    # ones cost: each part of a batch wakes some (docs/benchmarks.md).
     most = batching.num_batch_threads + _SPARE_THREADS if batching else settings.max_in_flight
     threading.set_inter_op_parallelism_threads(
         settings.tensorflow_inter_op_parallelism or min(most, _MOST_THREADS)
