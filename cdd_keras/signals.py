@@ -13,19 +13,15 @@ def held_signals():
     """Holds SIGINT and SIGTERM back; yields the list of those that came, delivered at the end.
 
     A second one of the same kind is not held: who asks twice does not want to wait. An error
-    inside takes the place of the delivery. Signals reach Python's main thread alone; elsewhere
-    nothing is held.
+    inside takes the place of the delivery. What is not heard is not held either, see `_heard`.
     """
     came = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
 
     def hold(number, frame):
         came.append(signal.Signals(number))
         signal.signal(number, before[number])
 
-    before = {number: signal.signal(number, hold) for number in ASKED}
+    before = {number: signal.signal(number, hold) for number in ASKED if _heard(number)}
     try:
         yield came
     finally:
@@ -38,7 +34,7 @@ def held_signals():
 @contextmanager
 def exit_on_sigterm():
     """Has SIGTERM end the process as an error does, by way of `finally`, with exit code 143."""
-    if threading.current_thread() is not threading.main_thread():
+    if not _heard(signal.SIGTERM):
         yield
         return
     before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
@@ -46,3 +42,13 @@ def exit_on_sigterm():
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _heard(number):
+    """Whether a signal reaches this thread: the main one, unless whoever began it ignores them.
+
+    So does a shell with the SIGINT of commands in the background: Ctrl-C is not for them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    return signal.getsignal(number) is not signal.SIG_IGN

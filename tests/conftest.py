@@ -1,12 +1,16 @@
 """A tiny trained run, made once a session without the training loop, and a stranger's images."""
 
 import shutil
+import signal
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 from small_files import write_table
+
+# A shell that has started pytest in the background has SIGINT ignored, by its children too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 STEPS = (1, 2)
 SPLITS = ("train", "train", "train", "validation", "test", "test")

@@ -37,6 +37,16 @@ def test_ctrl_c_waits_for_the_end(held):
     assert held.seen == [[signal.SIGINT]]
 
 
+@pytest.mark.parametrize("number", HANDLERS)
+def test_what_is_ignored_stays_so(number, held):
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        held(number, number)
+    finally:
+        signal.signal(number, before)
+    assert held.seen == [[], []]
+
+
 def test_a_second_ctrl_c_does_not(held):
     with pytest.raises(KeyboardInterrupt):
         held(signal.SIGINT, signal.SIGINT)
