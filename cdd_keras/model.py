@@ -149,6 +149,8 @@ class CrossDomainModel(PhasedTraining, ResumableTraining, TrainedUse, keras.Mode
         """The variables a player may move."""
         return [v for name in player.networks for v in self.networks[name].trainable_variables]
 
+    # Nothing here branches on a tensor, and AutoGraph's rewriting took a third of the tracing.
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, batch):
         """One simultaneous update of all players from one forward pass.
 
@@ -196,6 +198,7 @@ class CrossDomainModel(PhasedTraining, ResumableTraining, TrainedUse, keras.Mode
         self.step.assign_add(1)
         return self._results(players)
 
+    @tf.autograph.experimental.do_not_convert
     def test_step(self, batch):
         """The terms on a validation batch, and how well its labelled half is classified."""
         images, labels = unpack(batch)
@@ -243,10 +246,10 @@ class CrossDomainModel(PhasedTraining, ResumableTraining, TrainedUse, keras.Mode
     def _average(self):
         step = tf.cast(self.step, tf.float32)
         # Shorter at first: the initial weights would else stay in it for hundreds of steps.
-        decay = tf.minimum(self.config.ema, (1.0 + step) / (10.0 + step))
+        rest = 1.0 - tf.minimum(self.config.ema, (1.0 + step) / (10.0 + step))
         for name, average in self.averaged.items():
             for kept, weight in zip(average.weights, self.networks[name].weights, strict=True):
-                kept.assign(decay * kept + (1.0 - decay) * weight)
+                kept.value.assign_sub(rest * (kept - weight))
 
     def _results(self, players):
         labels = [label for player in players for label in player.labels]

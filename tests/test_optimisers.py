@@ -5,7 +5,13 @@ import tensorflow as tf
 from tiny import config, values
 
 from cdd_keras.objective import Player, Term
-from cdd_keras.optimisers import PlayerOptimizers, default_optimizer, rate_left
+from cdd_keras.optimisers import (
+    FusedAdam,
+    FusedAdamW,
+    PlayerOptimizers,
+    default_optimizer,
+    rate_left,
+)
 
 
 def player(name):
@@ -80,10 +86,10 @@ def test_the_group_comes_back_from_its_configuration():
 @pytest.mark.parametrize(
     ("name", "rate", "kind", "clip"),
     [
-        ("generator", 1e-3, keras.optimizers.Adam, 7.0),
-        ("encoder", 1e-3, keras.optimizers.Adam, 7.0),
-        ("discriminator", 2e-3, keras.optimizers.Adam, None),
-        ("classifier", 3e-3, keras.optimizers.AdamW, None),
+        ("generator", 1e-3, FusedAdam, 7.0),
+        ("encoder", 1e-3, FusedAdam, 7.0),
+        ("discriminator", 2e-3, FusedAdam, None),
+        ("classifier", 3e-3, FusedAdamW, None),
     ],
 )
 def test_default_optimisers(name, rate, kind, clip):
@@ -112,3 +118,26 @@ def test_a_step_with_an_infinite_gradient_is_skipped(half_precision):
     optimizer.apply([tf.constant([2.0**14])], [weight])
     # Adam's first step is as long as its rate, whatever the gradient.
     np.testing.assert_allclose(weight.numpy(), [1 - 1.5e-3], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("fused", "plain", "options"),
+    [
+        (FusedAdam, keras.optimizers.Adam, {"beta_1": 0.5, "beta_2": 0.99, "global_clipnorm": 0.5}),
+        (FusedAdamW, keras.optimizers.AdamW, {"weight_decay": 1e-2}),
+    ],
+)
+def test_fused_updates_are_those_of_keras(fused, plain, options):
+    draws = np.random.default_rng(0)
+    start = draws.normal(size=(5, 3)).astype("float32")
+    variables = [keras.Variable(start) for _ in range(2)]
+    optimizers = [kind(0.01, **options) for kind in (plain, fused)]
+    for one, variable in zip(optimizers, variables, strict=True):
+        one.build([variable])
+        step = tf.function(one.apply)
+        for gradient in np.random.default_rng(1).normal(size=(10, 5, 3)).astype("float32"):
+            step([tf.constant(gradient)], [variable.value])
+    np.testing.assert_allclose(variables[1].numpy(), variables[0].numpy(), rtol=1e-5, atol=1e-6)
+    assert np.abs(variables[0].numpy() - start).max() > 0.05
+    for ours, theirs in zip(optimizers[1].variables, optimizers[0].variables, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-7)
