@@ -64,11 +64,12 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
         return cls(optimizers, config["first_rate"], config["name"])
 
 
-class _FusedUpdates:
+class _OneOperation:
     """Adam whose update of a variable is one operation of TensorFlow's, for Keras's twenty.
 
     On networks of a few hundred small variables starting operations is what a step waits for.
-    The optimiser itself, what it saves and its formula stay Keras's.
+    The formula stays Keras's, and so does what is saved, for which the classes bear Keras's names:
+    by them Keras finds a part of a file of weights.
     """
 
     def apply(self, grads, trainable_variables=None):
@@ -97,12 +98,12 @@ class _FusedUpdates:
 
 
 @keras.saving.register_keras_serializable("cdd_keras")
-class FusedAdam(_FusedUpdates, keras.optimizers.Adam):
+class Adam(_OneOperation, keras.optimizers.Adam):
     """Keras's Adam (Kingma and Ba, ICLR 2015), each variable updated in one operation."""
 
 
 @keras.saving.register_keras_serializable("cdd_keras")
-class FusedAdamW(_FusedUpdates, keras.optimizers.AdamW):
+class AdamW(_OneOperation, keras.optimizers.AdamW):
     """Keras's AdamW (Loshchilov and Hutter, ICLR 2019), each variable updated in one operation."""
 
 
@@ -120,9 +121,7 @@ def default_optimizer(player, config):
 
 def _adam(player, config):
     if player.name == "classifier":
-        return FusedAdamW(config.classifier_rate, weight_decay=1e-3)
+        return AdamW(config.classifier_rate, weight_decay=1e-3)
     if player.name == "discriminator":
-        return FusedAdam(config.discriminator_rate, beta_1=0.5, beta_2=0.99)
-    return FusedAdam(
-        config.generator_rate, beta_1=0.5, beta_2=0.99, global_clipnorm=config.clip_norm
-    )
+        return Adam(config.discriminator_rate, beta_1=0.5, beta_2=0.99)
+    return Adam(config.generator_rate, beta_1=0.5, beta_2=0.99, global_clipnorm=config.clip_norm)
