@@ -1,6 +1,9 @@
 """Training batches addressed by the step: the order of samples needs no iterator state."""
 
+import os
+import weakref
 from collections.abc import Callable
+from mmap import mmap
 
 import numpy as np
 import tensorflow as tf
@@ -9,8 +12,8 @@ from cdd_keras.data.sets import ImageSet
 from cdd_keras.domains import SOURCE, TARGET
 from cdd_keras.errors import UsageError
 
-# Larger sets stay on the disk, memory-mapped.
-_IN_MEMORY = 2**30
+# Bytes. Larger sets are read from their file, image by image: memory does not grow with them.
+_IN_MEMORY = 2**26
 _STREAMS = {SOURCE: 0, TARGET: 1}
 _ROUNDS = 4
 
@@ -119,8 +122,32 @@ def _gatherer(images: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
             table = tf.constant(images)
         return lambda indices: tf.gather(table, indices)
 
+    read = _file_reader(images)
+
     def from_disk(indices: tf.Tensor) -> tf.Tensor:
-        drawn = tf.numpy_function(lambda i: images[i], [indices], tf.uint8, stateful=False)
+        drawn = tf.numpy_function(read, [indices], tf.uint8, stateful=False)
         return tf.ensure_shape(drawn, (indices.shape[0], *images.shape[1:]))
 
     return from_disk
+
+
+def _file_reader(images: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Indices -> images, by reads of the file behind a memory map.
+
+    A page of a map that was looked at counts as the process's memory, and soon all were.
+    """
+    # A part of a map tells the whole's offset.
+    if not (isinstance(images, np.memmap) and isinstance(images.base, mmap)):
+        return images.__getitem__
+    file = os.open(images.filename, os.O_RDONLY)
+    length = images[0].nbytes
+
+    def read(indices: np.ndarray) -> np.ndarray:
+        drawn = np.empty((len(indices), *images.shape[1:]), images.dtype)
+        for image, index in zip(drawn, indices, strict=True):
+            if os.preadv(file, [image], images.offset + int(index) * length) < length:
+                raise OSError(f"{images.filename} is shorter than it was.")
+        return drawn
+
+    weakref.finalize(read, os.close, file)
+    return read

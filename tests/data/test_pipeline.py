@@ -1,5 +1,8 @@
+import os
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from cdd_keras.data import pipeline
 from cdd_keras.data.pipeline import training_batches
@@ -81,9 +84,12 @@ def test_a_batch_may_be_larger_than_the_set():
     assert set(counts) <= {3, 4}
 
 
-def test_a_large_set_stays_on_the_disk(monkeypatch, tmp_path):
-    np.save(tmp_path / "images.npy", SOURCE.images)
+@pytest.mark.parametrize("before", [0, 3])
+def test_a_large_set_stays_on_the_disk(monkeypatch, tmp_path, before):
+    np.save(tmp_path / "images.npy", np.concatenate([SOURCE.images[:before], SOURCE.images]))
+    # Without anything before it the whole map; else a part, whose place in the file is unknown.
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    mapped = mapped[before:] if before else mapped
     expected = take(4)
     monkeypatch.setattr(pipeline, "_IN_MEMORY", 100)
     disk = ImageSet(mapped, SOURCE.labels, SOURCE.ids)
@@ -91,6 +97,16 @@ def test_a_large_set_stays_on_the_disk(monkeypatch, tmp_path):
     assert spec[0][0].shape == (8, 4, 4, 3)
     for ours, theirs in zip(take(4, disk), expected, strict=True):
         assert (ours == theirs).all()
+
+
+def test_a_file_that_was_cut_is_named(monkeypatch, tmp_path):
+    path = tmp_path / "images.npy"
+    np.save(path, SOURCE.images)
+    monkeypatch.setattr(pipeline, "_IN_MEMORY", 100)
+    disk = ImageSet(np.load(path, mmap_mode="r"), SOURCE.labels, SOURCE.ids)
+    os.truncate(path, 200)
+    with pytest.raises(tf.errors.UnknownError, match=r"images\.npy is shorter than it was"):
+        take(4, disk)
 
 
 def test_target_labels_do_not_move_anything():
