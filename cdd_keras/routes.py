@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from cdd_keras.domains import ANY, NOISE, OWN, SOURCE, TARGET, Edit, last_domain
 from cdd_keras.layers.augment import jitter_colour, move
+from cdd_keras.layers.blocks import to_image
 from cdd_keras.layers.sampling import sample_posterior
 from cdd_keras.readings import Readings, class_logits, memoised
 
@@ -52,7 +53,7 @@ class Routes(Readings):
             shift = round(LIGHT_SHIFT * self.config.image_size)
             images = self._real[address[0]]
             return move(images, self.draws, shift=shift, flip=self.config.flip)
-        return tf.tanh(self.base(address))
+        return to_image(self.base(address))
 
     @memoised
     def posterior(self, path):

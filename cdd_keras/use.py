@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from cdd_keras.belief import Belief
 from cdd_keras.domains import DOMAINS, NO_VALUE, SOURCE, TARGET
+from cdd_keras.layers.blocks import to_image
 from cdd_keras.layers.random import Draws
 from cdd_keras.readings import class_logits
 
@@ -69,7 +70,7 @@ class TrainedUse(Abilities):
         if domain == TARGET and self.reads_through_source:
             generator = self.averaged["generator"]
             base = generator.base(generator.features(self.encode(images, TARGET)), SOURCE)
-            readings[Belief.TRANSLATED] = self._logits(tf.tanh(base), SOURCE)
+            readings[Belief.TRANSLATED] = self._logits(to_image(base), SOURCE)
         return {name: tf.nn.log_softmax(logits) for name, logits in readings.items()}
 
     @for_any_batch
@@ -106,10 +107,10 @@ class TrainedUse(Abilities):
         features = generator.features(codes)
         base = generator.base(features, domain)
         if not self.traits.shows_values:
-            return tf.tanh(base)
+            return to_image(base)
         edited = generator.edit(features, tf.maximum(values, 0), domain)
         without = tf.reshape(values == NO_VALUE, (-1, 1, 1, 1))
-        return tf.where(without, tf.tanh(base), edited)
+        return tf.where(without, to_image(base), edited)
 
     def translate(self, images, source, target, values):
         """Images of one domain redrawn in a domain with a value.

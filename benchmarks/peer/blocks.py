@@ -11,6 +11,12 @@ def activate(features):
     return functional.leaky_relu(features, LEAK)
 
 
+def to_image(outputs):
+    """A tanh 1.1 wide, cut to [-1, 1] with the gradient of what is not."""
+    wide = 1.1 * torch.tanh(outputs)
+    return wide + (wide.clamp(-1.0, 1.0) - wide).detach()
+
+
 def convolution(inputs, outputs, size=3, stride=1):
     # For even sides this is the padding "same".
     return nn.Conv2d(inputs, outputs, size, stride, padding=(size - 1) // 2)

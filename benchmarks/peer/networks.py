@@ -2,12 +2,19 @@
 
 from itertools import pairwise
 
-import torch
 from torch import nn
 from torch.nn import functional
 
 from peer.augment import contrast_normalised_grey, jitter_contrast
-from peer.blocks import Modulated, Residual, activate, convolution, flat, in_float32
+from peer.blocks import (
+    Modulated,
+    Residual,
+    activate,
+    convolution,
+    flat,
+    in_float32,
+    to_image,
+)
 
 SOURCE, TARGET = DOMAINS = ("source", "target")
 DROPOUT = 0.4
@@ -78,7 +85,7 @@ class Generator(nn.Module):
 
     def edit(self, features, values, domain):
         change = self.changes[domain](self.modulation(features, values))
-        return torch.tanh(self.base(features.detach() + change, domain))
+        return to_image(self.base(features.detach() + change, domain))
 
 
 class RealnessHead(nn.Module):

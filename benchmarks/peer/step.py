@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from peer.augment import jitter_colour, move
 from peer.belief import Belief
+from peer.blocks import to_image
 from peer.draws import Draws
 from peer.networks import DOMAINS, SOURCE, TARGET, Classifier, Discriminator, Encoder, Generator
 
@@ -183,7 +184,7 @@ class Forward:
 
     @memoised
     def base(self, start, domain):
-        return torch.tanh(self.calls["base"](self.features(start), domain))
+        return to_image(self.calls["base"](self.features(start), domain))
 
     @memoised
     def posterior_of_base(self, start, domain):

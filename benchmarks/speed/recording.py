@@ -111,5 +111,5 @@ def _recorded_step(model, batch):
         found = model.train_step(as_tensors(batch))
     finally:
         cdd_keras.model.Draws = plain
-    losses = {name: float(value) for name, value in found.items() if name != "loss"}
+    losses = {name: float(value) for name, value in found.items() if "/" in name}
     return losses, made[0].kept

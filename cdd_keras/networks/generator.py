@@ -14,6 +14,7 @@ from cdd_keras.layers.blocks import (
     Residual,
     activation,
     convolution,
+    to_image,
 )
 from cdd_keras.layers.coupled import Coupled
 from cdd_keras.networks.encoder import code_shape
@@ -65,7 +66,7 @@ class EditGenerator(keras.layers.Layer):
         change = self.change(self.modulation(features, values), domain=domain)
         # The base is not to be made easy to edit: what is changed learns nothing from it, but
         # for what the change is computed from.
-        return tf.tanh(self.base(tf.stop_gradient(features) + change, domain))
+        return to_image(self.base(tf.stop_gradient(features) + change, domain))
 
 
 class CodeGenerator(keras.layers.Layer):
@@ -105,7 +106,7 @@ class CodeGenerator(keras.layers.Layer):
 
     def edit(self, features, values, domain):
         """The image of a code and a value: float32 (batch, size, size, 3) in [-1, 1]."""
-        return tf.tanh(self._draw(features, values, domain))
+        return to_image(self._draw(features, values, domain))
 
     def _draw(self, code, values, domain):
         attribute = tf.one_hot(values, self.classes, dtype=code.dtype)

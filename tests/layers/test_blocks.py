@@ -9,6 +9,7 @@ from cdd_keras.layers.blocks import (
     Residual,
     SpaceToDepth,
     activation,
+    to_image,
 )
 from cdd_keras.layers.random import Draws
 
@@ -79,3 +80,14 @@ def test_many_values_start_apart():
     layer = ModulatedConvolution(5, classes=10)
     outputs = layer(tf.ones((10, 4, 4, 3)), tf.range(10))
     assert len(np.unique(outputs[:, 0, 0], axis=0)) == 10
+
+
+def test_an_image_reaches_white_and_keeps_a_slope_there():
+    outputs = tf.constant([-9.0, -1.6, 0.0, 0.5, 1.6])
+    with tf.GradientTape() as tape:
+        tape.watch(outputs)
+        pixels = to_image(outputs)
+    np.testing.assert_allclose(pixels, [-1, -1, 0, 1.1 * np.tanh(0.5), 1], rtol=1e-6)
+    assert np.abs(pixels).max() == 1
+    slopes = 1.1 * (1 - np.tanh(outputs) ** 2)
+    np.testing.assert_allclose(tape.gradient(pixels, outputs), slopes, rtol=1e-4, atol=1e-6)

@@ -4,6 +4,7 @@ import tensorflow as tf
 from tiny import BATCH, config
 
 from cdd_keras.domains import DOMAINS, SOURCE, TARGET
+from cdd_keras.layers.blocks import to_image
 from cdd_keras.layers.random import Draws
 from cdd_keras.networks import CodeGenerator, EditGenerator, code_shape
 
@@ -24,7 +25,7 @@ def editor():
 
 def draw(generator, codes, values, domain):
     features = generator.features(codes)
-    return tf.tanh(generator.base(features, domain)), generator.edit(features, values, domain)
+    return to_image(generator.base(features, domain)), generator.edit(features, values, domain)
 
 
 @pytest.mark.parametrize("kind", [EditGenerator, CodeGenerator])
@@ -115,7 +116,7 @@ def test_without_values_there_is_a_base_alone():
     generator = CodeGenerator(config(), 0, (7,), (TARGET,))
     generator.build()
     codes = Draws(0).normal((BATCH, 7))
-    image = tf.tanh(generator.base(generator.features(codes), TARGET))
+    image = to_image(generator.base(generator.features(codes), TARGET))
     assert image.shape == (BATCH, 16, 16, 3)
     assert np.std(image, 0).max() > 0
     assert generator.draws_base
