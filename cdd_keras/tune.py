@@ -9,7 +9,7 @@ from cdd_keras import cli, schema
 from cdd_keras.config import read_file
 from cdd_keras.errors import UsageError
 from cdd_keras.search import TUNERS, Plan, SearchFolder, parse_objective, read_space
-from cdd_keras.search.cluster import CHIEF, WORKER, find_place
+from cdd_keras.search.cluster import CHIEF, WORKER, find_place, listening
 from cdd_keras.search.space import FIELDS
 from cdd_keras.search.space_file import DEFAULT
 
@@ -41,15 +41,16 @@ def run(arguments):
     from cdd_keras.search.run import check, search
 
     check(plan)
-    place.enter()
-    # Data that are wrong leave no folder behind; a chief needs none.
+    # Data that are wrong leave no folder behind, nor does an address; a chief needs no data.
     pair = None if place.role == CHIEF else load_pair(plan.config)
-    if place.role != WORKER:
-        plan.prepare(parsed.resume, parsed.overwrite)
-        _say(f"search folder: {plan.folder.path}")
-    if plan.objective.reads_target_labels:
-        _say(f"ORACLE: {plan.objective} reads target labels; what it chooses is no fair choice")
-    results = search(plan, place, pair, _say, timeout)
+    with listening(place) as server:
+        if place.role != WORKER:
+            plan.prepare(parsed.resume, parsed.overwrite)
+            _say(f"search folder: {plan.folder.path}")
+        if plan.objective.reads_target_labels:
+            _say(f"ORACLE: {plan.objective} reads target labels; what it chooses is no fair choice")
+        place.enter()
+        results = search(plan, place, pair, _say, timeout, server)
     if results is not None:
         print(results)
         _say(f"best: {plan.folder.best}  all: {plan.folder.results}  {plan.folder.picture}")

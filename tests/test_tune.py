@@ -270,6 +270,21 @@ def test_a_chief_resumed_when_all_has_ended_says_so_and_ends(cache, tmp_path):
     assert json.loads(folder.finished.read_text()) == {"max_trials": 1}
 
 
+@pytest.mark.parametrize("asked", ["--resume", "--overwrite"])
+def test_a_chief_that_cannot_listen_leaves_the_search_as_it_was(asked, finished, capsys):
+    def content():
+        return {path: path.read_bytes() for path in finished.path.rglob("*") if path.is_file()}
+
+    before = content()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert call(finished, asked, "--max-trials", "4", "--chief", address) == 1
+    assert "cannot listen on" in capsys.readouterr().err
+    assert content() == before
+
+
 def test_no_trial_left_is_a_failure(cache, tmp_path, capsys, monkeypatch):
     from cdd_keras.search import experiment
 

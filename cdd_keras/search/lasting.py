@@ -1,22 +1,44 @@
 """A KerasTuner oracle's bookkeeping, as a search that may be killed anywhere needs it.
 
 Changed of KerasTuner 1.4.8: the base configuration is tried first; state is written whole; a
-trial whose process died is handed out again, whichever process asks.
+trial whose process died is handed out again, whichever process asks; an error in one request
+ends the others.
 """
 
 import collections
+import functools
 import json
 import shutil
+import threading
 import time
 from pathlib import Path
 
-import keras_tuner as kt
 from keras_tuner.engine.trial import TrialStatus
 
 from cdd_keras.files import write_text
 
 # A trial whose process dies this often is at fault itself: too big for the memory, say.
 MOST_ATTEMPTS = 3
+
+
+def synchronized(method):
+    """One request at a time; once one has raised, what it raised is every later one's answer.
+
+    KerasTuner's own lock stays taken for ever after an error.
+    """
+
+    @functools.wraps(method)
+    def locked(self, *arguments, **named):
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+            try:
+                return method(self, *arguments, **named)
+            except Exception as error:
+                self._error = error
+                raise
+
+    return locked
 
 
 class LastingOracle:
@@ -39,19 +61,25 @@ class LastingOracle:
 
     def __init__(self, **settings):
         super().__init__(max_consecutive_failed_trials=-1, **settings)
+        self._lock = threading.RLock()
+        self._error: Exception | None = None
         self.verbose = 0
         self.attempts = collections.Counter()
         self._reached = collections.Counter()
         self._seen: dict[str, float] = {}
 
     @property
-    @kt.synchronized
+    @synchronized
     def finished(self):
-        """Whether there is nothing more to do: a tuner was told so, or would be."""
+        """Whether there is nothing more to do: a tuner was told so, or would be.
+
+        Raises:
+            Exception: what a request raised.
+        """
         waiting = self.ongoing_trials or self._retry_queue
         return self._stopped or (len(self.end_order) >= self.max_trials and not waiting)
 
-    @kt.synchronized
+    @synchronized
     def create_trial(self, tuner_id):
         """The trial a tuner is to run; IDLE while another's may yet have to be taken over."""
         while True:
@@ -78,14 +106,19 @@ class LastingOracle:
         self.attempts[name] += 1
         return self.attempts[name] <= MOST_ATTEMPTS
 
-    @kt.synchronized
+    @synchronized
+    def update_trial(self, trial_id, metrics, step=0):
+        """KerasTuner's."""
+        return super().update_trial(trial_id, metrics, step)
+
+    @synchronized
     def end_trial(self, trial):
         """Keeps a trial's outcome; one that ended before, by another's hand, is left as it is."""
         if trial.trial_id in self.end_order:
             return
         if trial.trial_id in self._retry_queue:
             self._retry_queue.remove(trial.trial_id)
-        # A worker's have been float32 on their way, and would not be known again.
+        # A worker's have got those that are not active on their way, and would not be known again.
         trial.hyperparameters = self.trials[trial.trial_id].hyperparameters
         super().end_trial(trial)
         # KerasTuner saved it as still running.
@@ -97,7 +130,7 @@ class LastingOracle:
         self._seen[trial_id] = time.monotonic()
         return super().get_trial(trial_id)
 
-    @kt.synchronized
+    @synchronized
     def reclaim(self):
         """Takes back trials whose process gave no sign of life for `lease` seconds.
 

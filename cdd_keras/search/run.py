@@ -13,7 +13,8 @@ from cdd_keras.errors import CddError, UsageError
 from cdd_keras.intervals import evaluation_interval
 from cdd_keras.methods import find_method, traits_of
 from cdd_keras.search import records
-from cdd_keras.search.cluster import CHIEF, WORKER, FinishedError, serve
+from cdd_keras.search.client import FinishedError
+from cdd_keras.search.cluster import CHIEF, WORKER, serve
 from cdd_keras.search.experiment import Experiment
 from cdd_keras.search.objectives import EDITS
 from cdd_keras.search.oracles import make_oracle
@@ -61,7 +62,7 @@ def _evaluations(config):
     return math.ceil(config.steps / evaluation_interval(config))
 
 
-def search(plan, place, pair, say, lease: float) -> str | None:
+def search(plan, place, pair, say, lease: float, server=None) -> str | None:
     """Runs a search, or this process's part of it.
 
     Args:
@@ -70,6 +71,7 @@ def search(plan, place, pair, say, lease: float) -> str | None:
         pair: the `DomainPair`; a chief needs none.
         say: called with lines for the person watching.
         lease: seconds without a sign of life after which a chief gives up a worker.
+        server: a chief's, see `cluster.listening`.
 
     Returns:
         The results as text; None for a worker, which has none of its own.
@@ -97,7 +99,7 @@ def search(plan, place, pair, say, lease: float) -> str | None:
         oracle.save()
         tuner.save()
         if place.role == CHIEF:
-            serve(oracle, place, say, plan.mark_finished)
+            serve(server, oracle, place, say, plan.mark_finished)
         else:
             tuner.search()
     known = results.finish()
@@ -109,16 +111,19 @@ def search(plan, place, pair, say, lease: float) -> str | None:
 
 @contextlib.contextmanager
 def _silence():
-    """Holds back what libraries say and our table says better, or what is no news here.
+    """Holds back what libraries say and we say better, or what is no news here.
 
     KerasTuner prints its own table on stdout and, left over, conditions' values; TensorFlow warns
-    that a function is traced again and again, as it is for each trial's model.
+    that a function is traced again and again, as it is for each trial's model; gRPC shows the
+    traceback of an error in a request, which the chief raises, and tells the worker of.
     """
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    levels = {tf.get_logger(): logging.ERROR, logging.getLogger("grpc"): logging.CRITICAL}
+    before = {logger: logger.level for logger in levels}
     try:
+        for logger, level in levels.items():
+            logger.setLevel(level)
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in before.items():
+            logger.setLevel(level)

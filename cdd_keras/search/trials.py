@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import time
+from contextlib import nullcontext
 
 import keras_tuner as kt
 import tensorflow as tf
@@ -12,7 +13,8 @@ from cdd_keras.finite import NotFiniteError
 from cdd_keras.runs import prepare_run
 from cdd_keras.search import records
 from cdd_keras.search.alarms import DivergedError
-from cdd_keras.search.cluster import FinishedError, beating
+from cdd_keras.search.client import ChiefClient, FinishedError
+from cdd_keras.search.cluster import WORKER
 from cdd_keras.search.memory import forgotten
 from cdd_keras.search.owner import Claim, TakenError
 from cdd_keras.search.records import COMPLETED, FAILED, Record
@@ -33,8 +35,11 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         self.plan = plan
         folder = self.plan.folder.oracle
         super().__init__(oracle, experiment, directory=str(folder.parent), project_name=folder.name)
-        # By now KerasTuner has put a client of the chief in a worker's oracle's place.
-        self._beating = beating(self.oracle, place)
+        self._beating = nullcontext
+        if place.role == WORKER:
+            # In the place of KerasTuner's own.
+            self.oracle = ChiefClient(oracle, place)
+            self._beating = self.oracle.beating
 
     def _populate_initial_space(self):
         """KerasTuner's hook: nothing to find out, the oracle was made with the space."""

@@ -19,7 +19,8 @@ from cdd_keras.finite import NotFiniteError
 from cdd_keras.model import CrossDomainModel
 from cdd_keras.search import experiment, records
 from cdd_keras.search.alarms import DivergedError
-from cdd_keras.search.cluster import FinishedError, Place
+from cdd_keras.search.client import FinishedError
+from cdd_keras.search.cluster import Place
 from cdd_keras.search.experiment import Experiment, without_target_labels
 from cdd_keras.search.oracles import make_oracle
 from cdd_keras.search.owner import Claim, TakenError
