@@ -38,11 +38,14 @@ def run(arguments):
         plan.check_folder(parsed.resume, parsed.overwrite)
     cli.load_tensorflow()
     from cdd_keras.data import load_pair
-    from cdd_keras.search.run import check, search
+    from cdd_keras.search.checks import check, check_data
+    from cdd_keras.search.run import search
 
     check(plan)
     # Data that are wrong leave no folder behind, nor does an address; a chief needs no data.
     pair = None if place.role == CHIEF else load_pair(plan.config)
+    if pair is not None:
+        check_data(plan, pair)
     with listening(place) as server:
         if place.role != WORKER:
             plan.prepare(parsed.resume, parsed.overwrite)

@@ -12,7 +12,8 @@ from cdd_keras.files import write_json, write_text
 from cdd_keras.search import records
 from cdd_keras.search.importance import rank
 from cdd_keras.search.picture import draw
-from cdd_keras.search.records import COMPLETED, FAILED, Record
+from cdd_keras.search.records import COMPLETED, FAILED
+from cdd_keras.search.rungs import seconds_trained
 
 
 class Results:
@@ -44,7 +45,9 @@ class Results:
             # A worker's, which a shared folder does not show yet; the next end will find it.
             return
         if record is None:
-            record = Record(trial, FAILED, self.plan.space.settle(values), reason=reason)
+            settled = self.plan.space.settle(values)
+            seconds = seconds_trained(folder, trial, values)
+            record = records.failed(folder, trial, settled, reason, seconds)
             records.write(folder, record)
         known = records.read_all(folder)
         self.write(known)

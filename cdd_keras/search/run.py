@@ -2,64 +2,20 @@
 
 import contextlib
 import logging
-import math
 import os
 
 import tensorflow as tf
 
 from cdd_keras import checkpoints
-from cdd_keras.domains import SOURCE
-from cdd_keras.errors import CddError, UsageError
-from cdd_keras.intervals import evaluation_interval
-from cdd_keras.methods import find_method, traits_of
+from cdd_keras.errors import CddError
+from cdd_keras.intervals import evaluation_count
 from cdd_keras.search import records
 from cdd_keras.search.client import FinishedError
 from cdd_keras.search.cluster import CHIEF, WORKER, serve
 from cdd_keras.search.experiment import Experiment
-from cdd_keras.search.objectives import EDITS
 from cdd_keras.search.oracles import make_oracle
 from cdd_keras.search.results import Results, table
 from cdd_keras.search.trials import TrialTuner
-
-
-def check(plan) -> None:
-    """Refuses what no trial could end well with, or fairly.
-
-    Raises:
-        UsageError: the method trains on target labels, or has no edits to maximise; or Hyperband
-            would end before a whole trial.
-    """
-    method = plan.config.method
-    if traits_of(method).reads_target_labels:
-        raise UsageError(
-            f"`method` {method} trains on target labels: nothing is chosen by such a model. "
-            "Expected another method."
-        )
-    if EDITS in plan.objective.names and not _edits_source(plan.config):
-        raise UsageError(
-            f"`--objective` {EDITS} is undefined for method {method}, which does not edit images "
-            "of the source. Expected another objective or method."
-        )
-    if plan.tuner == "hyperband":
-        evaluations = _evaluations(plan.config)
-        fewest = make_oracle(plan, evaluations).fewest_trials
-        if plan.max_trials < fewest:
-            raise UsageError(
-                f"`--max-trials` is {plan.max_trials}: with {evaluations} evaluations a run, "
-                f"hyperband trains none to its end in so few. Expected at least {fewest}, or fewer "
-                "evaluations (--evaluate-every)."
-            )
-
-
-def _edits_source(config):
-    # Their names alone are looked at, so any number of classes does.
-    networks, traits = find_method(config.method).networks(config, 2), traits_of(config.method)
-    drawn = {"encoder", "generator"} <= set(networks) and SOURCE in traits.draws
-    return drawn and traits.shows_values
-
-
-def _evaluations(config):
-    return math.ceil(config.steps / evaluation_interval(config))
 
 
 def search(plan, place, pair, say, lease: float, server=None) -> str | None:
@@ -79,7 +35,7 @@ def search(plan, place, pair, say, lease: float, server=None) -> str | None:
     Raises:
         CddError: no trial trained to its end.
     """
-    oracle = make_oracle(plan, _evaluations(plan.config))
+    oracle = make_oracle(plan, evaluation_count(plan.config))
     if oracle.first_values is None and place.role != WORKER:
         say("the base configuration lies outside the space, so it is not among the trials")
     with _silence():

@@ -84,21 +84,21 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         return {str(self.plan.objective): done.objective}
 
     def _run(self, trial):
-        began, before = time.monotonic(), self._seconds(trial)
+        before = seconds_trained(self.plan.folder, trial.trial_id, trial.hyperparameters.values)
+        began = time.monotonic()
         with self._beating(trial.trial_id), forgotten():
             folder = self._prepare(trial)
             claim = Claim(folder.path, self.tuner_id)
-            done = self._attempt(trial, folder, claim)
+            try:
+                done = self._attempt(trial, folder, claim)
+            except OSError:
+                # Whoever took the trial over clears away what is half written.
+                claim.check()
+                raise
         claim.check()
         done = dataclasses.replace(done, seconds=before + time.monotonic() - began)
         records.write(self.plan.folder, done)
         return done
-
-    def _seconds(self, trial):
-        """How long a process that was stopped trained this trial, without the rungs before."""
-        earlier = trial.hyperparameters.values.get("tuner/trial_id")
-        rungs = seconds_trained(self.plan.folder.trial(earlier)) if earlier else 0.0
-        return max(0.0, seconds_trained(self.plan.folder.trial(trial.trial_id)) - rungs)
 
     def _prepare(self, trial):
         """The trial's run folder, with the rung before it if there is one."""
@@ -122,7 +122,7 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
             first = next(iter(str(error).splitlines()), "")
             reason = f"out of memory: {first}".removesuffix(": ")
-        return Record(trial.trial_id, FAILED, values, reason=reason)
+        return records.failed(self.plan.folder, trial.trial_id, values, reason)
 
     def _train(self, trial, values, folder, claim):
         hp = trial.hyperparameters

@@ -51,7 +51,9 @@ def finished(make_plan):
     for record in [*make_records(), stopped]:
         records.write(plan.folder, record)
         results.trial_ended(record.trial, record.values)
-    # A trial whose process could write nothing.
+    # A trial whose process died again and again.
+    rows = [{"step": 2, "seconds": 5.0, "label_free": {"snd": 0.25}}]
+    plan.folder.trial("13").write_rows(rows)
     values = {"generator_rate": 0.02, "flip": 1, "code_shape": "spatial"}
     results.trial_ended("13", values, "its process ended 3 times while it ran")
     return plan, results.finish(), lines
@@ -70,6 +72,7 @@ def test_the_csv_has_a_row_a_trial(finished):
             assert row[name] == str(record.values.get(name, ""))
     assert rows[-1]["reason"] == "its process ended 3 times while it ran"
     assert rows[-1]["generator_rate"] == "0.02"
+    assert (rows[-1]["steps"], rows[-1]["seconds"], rows[-1]["snd"]) == ("2", "5.0", "0.25")
     assert rows[0]["kappa"] == ""
 
 
@@ -123,8 +126,8 @@ def test_each_trial_is_told_with_the_best_so_far_and_the_time_left(finished):
             f"{record.objective:.4g}",
             f"{best:.4g}",
         )
-    # Six trials of 20 are left, of 7.14 seconds each.
-    assert "0:00:43" in lines[-1]
+    # Six trials of 20 are left, of 7.5 seconds each.
+    assert "0:00:45" in lines[-1]
     assert lines[-1].endswith("its process ended 3 times while it ran")
 
 
