@@ -8,11 +8,13 @@ ends the others.
 import collections
 import functools
 import json
+import random
 import shutil
 import threading
 import time
 from pathlib import Path
 
+from keras_tuner.engine import hyperparameters as parameters
 from keras_tuner.engine.trial import TrialStatus
 
 from cdd_keras.files import write_text
@@ -196,4 +198,39 @@ class LastingOracle:
     def _random_values(self):
         if self.first_values is not None and not self.trials:
             return dict(self.first_values)
-        return super()._random_values()
+        return super()._random_values() or self._left_over()
+
+    def _left_over(self):
+        """Values that were not tried, of a space that is small; None if there are none.
+
+        KerasTuner gives up when 21 draws in a row were tried before.
+        """
+        left = [one for one in combinations(self.hyperparameters.space) if not self._duplicate(one)]
+        self._seed_state += 1
+        return random.Random(self._seed_state).choice(left) if left else None
+
+
+def combinations(space, values=None):
+    """Yields all values of parameters in KerasTuner's terms, without those of endless ranges.
+
+    Args:
+        space: KerasTuner's parameters, each after those it depends on.
+        values: of the parameters before them.
+    """
+    values = values or {}
+    if not space:
+        yield values
+        return
+    first, *others = space
+    if not all(condition.is_active(values) for condition in first.conditions):
+        yield from combinations(others, values)
+        return
+    for value in _countable(first):
+        yield from combinations(others, {**values, first.name: value})
+
+
+def _countable(parameter):
+    if getattr(parameter, "step", 1) is not None:
+        return parameter.values
+    whole = isinstance(parameter, parameters.Int)
+    return range(parameter.min_value, parameter.max_value + 1) if whole else ()

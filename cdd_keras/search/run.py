@@ -10,6 +10,7 @@ from cdd_keras import checkpoints
 from cdd_keras.errors import CddError
 from cdd_keras.intervals import evaluation_count
 from cdd_keras.search import records
+from cdd_keras.search.checks import early_rung
 from cdd_keras.search.client import FinishedError
 from cdd_keras.search.cluster import CHIEF, WORKER, serve
 from cdd_keras.search.experiment import Experiment
@@ -38,6 +39,8 @@ def search(plan, place, pair, say, lease: float, server=None) -> str | None:
     oracle = make_oracle(plan, evaluation_count(plan.config))
     if oracle.first_values is None and place.role != WORKER:
         say("the base configuration lies outside the space, so it is not among the trials")
+    if place.role != WORKER and (warning := early_rung(plan)):
+        say(warning)
     with _silence():
         results = Results(plan, say, lambda: len(oracle.tuner_ids))
         oracle.on_end = results.trial_ended
@@ -59,6 +62,8 @@ def search(plan, place, pair, say, lease: float, server=None) -> str | None:
         else:
             tuner.search()
     known = results.finish()
+    if len(oracle.trials) < plan.max_trials:
+        say(f"the space has no more than these {len(oracle.trials)} trials: all have been tried")
     if records.best(known) is None:
         reasons = "; ".join(dict.fromkeys(one.reason for one in known if one.reason))
         raise CddError(f"no trial trained to its end, so there is no best one. {reasons}".rstrip())
