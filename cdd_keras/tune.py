@@ -9,7 +9,7 @@ from cdd_keras import cli, schema
 from cdd_keras.config import read_file
 from cdd_keras.errors import UsageError
 from cdd_keras.search import TUNERS, Plan, SearchFolder, parse_objective, read_space
-from cdd_keras.search.cluster import CHIEF, WORKER, find_place, listening
+from cdd_keras.search.cluster import CHIEF, PATIENCE, WORKER, find_place, listening
 from cdd_keras.search.space import FIELDS
 from cdd_keras.search.space_file import DEFAULT
 
@@ -27,10 +27,13 @@ def run(arguments):
     if parsed.resume and parsed.overwrite:
         raise UsageError("--resume and --overwrite exclude each other. Give one of them.")
     place = find_place(parsed.chief, parsed.worker, os.environ)
+    if parsed.directory is None and (parsed.resume or place.role == WORKER):
+        asked = "--resume" if parsed.resume else "a worker"
+        raise UsageError(f"{asked} needs --directory, the folder of the search. Give it.")
     plan = _plan(parsed)
     timeout = _number(parsed.worker_timeout, float, 5, "--worker-timeout")
     if place.role == WORKER:
-        _await(plan, timeout)
+        _await(plan, PATIENCE)
         if plan.is_finished():
             _say(f"the search in {plan.folder.path} has ended: nothing to do")
             return 0
@@ -86,8 +89,10 @@ def _parser():
 
 def _plan(parsed):
     config = cli.config_from_flags(parsed)
-    if config.output is not None:
+    if "output" in vars(parsed):
         raise UsageError("`output` is each trial's own. Give --directory, the search's folder.")
+    # A run's config.yaml names the run's.
+    config = config.replace(output=None)
     if parsed.steps_per_trial is not None:
         steps = schema.parse(FIELDS["steps"], parsed.steps_per_trial, "--steps-per-trial")
         config = config.replace(steps=steps)

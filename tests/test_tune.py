@@ -142,6 +142,20 @@ def test_wrong_input_ends_with_2_and_one_message(arguments, words, cache, tmp_pa
     assert not folder.path.exists()
 
 
+@pytest.mark.parametrize("asked", [["--resume"], ["--worker", "127.0.0.1:9"]])
+def test_a_search_that_is_there_needs_its_folder(asked, capsys):
+    assert cli.main(tune.run, [*SMALL, *asked]) == 2
+    assert "needs --directory" in capsys.readouterr().err
+
+
+def test_the_configuration_of_a_run_can_be_searched_from(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(Config(attr="eyeglasses", output="runs/before", steps=7).to_yaml())
+    plan = tune._plan(tune._parser().parse_args(["--config", str(path)]))
+    assert plan.config.output is None
+    assert plan.config.steps == 7
+
+
 def test_a_bad_space_is_told_before_tensorflow_is_loaded(tmp_path):
     space = tmp_path / "space.yaml"
     space.write_text("generator_rate: {min: 1e-2, max: 1e-3}\n")

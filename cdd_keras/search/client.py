@@ -10,9 +10,8 @@ from keras_tuner.src import protos
 from keras_tuner.src.distribute.oracle_client import OracleClient
 
 from cdd_keras.errors import CddError
+from cdd_keras.search.cluster import PATIENCE
 
-# Seconds that a chief may be away.
-PATIENCE = 600.0
 BEAT_SECONDS = 2.0
 # gRPC waits up to two minutes between attempts; a chief that came back would have given up its
 # workers by then.

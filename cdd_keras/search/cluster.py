@@ -19,6 +19,8 @@ import grpc
 
 from cdd_keras.errors import CddError, UsageError
 
+# Seconds that a worker waits for its chief.
+PATIENCE = 600.0
 ALONE, CHIEF, WORKER = "alone", "chief", "worker"
 IP, PORT, ID = "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID"
 

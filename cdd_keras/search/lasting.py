@@ -172,7 +172,8 @@ class LastingOracle:
     def _forget_unborn(self):
         """Drops a trial whose file is there and which the oracle's own state does not know.
 
-        Nobody was told of it. It is drawn again as it was, and counted this time.
+        Nobody was told of it. It is drawn again (by `bayesian` perhaps otherwise: KerasTuner does
+        not keep where its search begins), and counted this time.
         """
         for name in set(self.trials) - set(self.start_order):
             del self.trials[name]
@@ -185,7 +186,7 @@ class LastingOracle:
     def set_state(self, state):
         super().set_state(state)
         self.attempts = collections.Counter(state["attempts"])
-        self._reached = collections.Counter(state.get("reached"))
+        self._reached = collections.Counter(state["reached"])
 
     def save(self):
         # KerasTuner writes in place: a kill in between would lose the search.

@@ -32,7 +32,7 @@ class Objective:
 
     def __str__(self) -> str:
         return "+".join(
-            name if weight == 1 else f"{weight:g}*{name}" for weight, name in self.terms
+            name if weight == 1 else f"{_shown(weight)}*{name}" for weight, name in self.terms
         )
 
     @property
@@ -62,6 +62,11 @@ def parse_objective(text: str) -> Objective:
         if names.count(name) > 1:
             raise UsageError(f"`--objective` names {name} twice: {text!r}.")
     return Objective(terms)
+
+
+def _shown(weight: float) -> str:
+    """All digits of a weight, without the + that would be the sum's."""
+    return repr(weight).removesuffix(".0").replace("e+", "e")
 
 
 def _term(part: str, text: str) -> tuple[float, str]:

@@ -132,8 +132,7 @@ def make_oracle(plan, evaluations: int) -> LastingOracle:
         oracle = BayesianOracle(**settings)
     else:
         oracle = RandomOracle(max_trials=plan.max_trials, **settings)
-    base = plan.space.values_of(plan.config)
-    oracle.first_values = None if base is None else plan.space.keyed(base)
+    oracle.first_values = plan.space.values_of(plan.config)
     return oracle
 
 

@@ -28,6 +28,7 @@ class Record:
         seconds: of this trial alone, not of the rungs before it; a process that was stopped
             counts to its last evaluation.
         reason: why it failed.
+        earlier: the trial that it went on from, Hyperband's rung before.
     """
 
     trial: str
@@ -40,11 +41,10 @@ class Record:
     whole: bool = False
     seconds: float = 0.0
     reason: str | None = None
+    earlier: str | None = None
 
 
-def failed(
-    folder: SearchFolder, trial: str, values: dict, reason: str, seconds: float = 0.0
-) -> Record:
+def failed(folder: SearchFolder, trial: str, values: dict, reason: str) -> Record:
     """The record of a trial that failed, with what its run folder shows of it."""
     rows = folder.trial(trial).read_rows()
     last = rows[-1] if rows else {"step": 0, "label_free": {}}
@@ -54,7 +54,6 @@ def failed(
         values,
         figures=last["label_free"],
         steps=last["step"],
-        seconds=seconds,
         reason=reason,
     )
 

@@ -61,13 +61,13 @@ def search(plan, place, pair, say, lease: float, server=None) -> str | None:
             serve(server, oracle, place, say, plan.mark_finished)
         else:
             tuner.search()
-    known = results.finish()
+    known, ranking = results.finish()
     if len(oracle.trials) < plan.max_trials:
         say(f"the space has no more than these {len(oracle.trials)} trials: all have been tried")
     if records.best(known) is None:
         reasons = "; ".join(dict.fromkeys(one.reason for one in known if one.reason))
         raise CddError(f"no trial trained to its end, so there is no best one. {reasons}".rstrip())
-    return table(plan, known)
+    return table(plan, known, ranking)
 
 
 @contextlib.contextmanager

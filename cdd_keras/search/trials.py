@@ -8,6 +8,7 @@ from contextlib import nullcontext
 import keras_tuner as kt
 import tensorflow as tf
 
+from cdd_keras.checkpoints import DamagedError
 from cdd_keras.files import write_json
 from cdd_keras.finite import NotFiniteError
 from cdd_keras.runs import prepare_run
@@ -62,11 +63,14 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
 
         Raises:
             FinishedError: there is no chief to ask any more.
+            UsageError: the folder is another search's by now.
         """
         if self._is_worker():
             time.sleep(0.2)
             if self.plan.is_finished():
                 raise FinishedError
+            # It may have been overwritten by another.
+            self.plan.check_same()
 
     def run_trial(self, trial):
         """Trains and measures; the outcome, a failure too, is kept in the trial's folder.
@@ -87,21 +91,30 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         before = seconds_trained(self.plan.folder, trial.trial_id, trial.hyperparameters.values)
         began = time.monotonic()
         with self._beating(trial.trial_id), forgotten():
-            folder = self._prepare(trial)
-            claim = Claim(folder.path, self.tuner_id)
+            folder, claim = self._take(trial)
             try:
+                done = self._attempt(trial, folder, claim)
+            except DamagedError:
+                claim.check()
+                # It begins anew, or from its rung.
+                shutil.rmtree(folder.path)
+                folder, claim = self._take(trial)
                 done = self._attempt(trial, folder, claim)
             except OSError:
                 # Whoever took the trial over clears away what is half written.
                 claim.check()
                 raise
         claim.check()
-        done = dataclasses.replace(done, seconds=before + time.monotonic() - began)
+        done = dataclasses.replace(
+            done,
+            seconds=before + time.monotonic() - began,
+            earlier=trial.hyperparameters.values.get("tuner/trial_id"),
+        )
         records.write(self.plan.folder, done)
         return done
 
-    def _prepare(self, trial):
-        """The trial's run folder, with the rung before it if there is one."""
+    def _take(self, trial):
+        """The trial's run folder, with the rung before it if there is one, and a claim on it."""
         hp = trial.hyperparameters
         folder = self.plan.folder.trial(trial.trial_id)
         if folder.path.exists() and not folder.config.is_file():
@@ -110,7 +123,8 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         if earlier := hp.values.get("tuner/trial_id"):
             promote(self.plan.folder.trial(earlier), folder)
         config = self.hypermodel.config(hp).replace(output=str(folder.path))
-        return prepare_run(config, resume=True, overwrite=False)
+        folder = prepare_run(config, resume=True, overwrite=False)
+        return folder, Claim(folder.path, self.tuner_id)
 
     def _attempt(self, trial, folder, claim):
         """The record of a trial's training."""

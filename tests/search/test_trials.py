@@ -1,5 +1,6 @@
 """Trials: what they may see, how they fail and go on, and that they leave nothing behind."""
 
+import dataclasses
 import gc
 import json
 import resource
@@ -11,13 +12,15 @@ import tensorflow as tf
 import tiny
 
 from cdd_keras import callbacks, checkpoints, judges
+from cdd_keras.checkpoints import DamagedError
 from cdd_keras.config import Config
 from cdd_keras.data.sets import ImageSet
 from cdd_keras.domains import SOURCE, TARGET
+from cdd_keras.errors import CddError, UsageError
 from cdd_keras.finite import NotFiniteError
 from cdd_keras.metrics.validators import VALIDATORS
 from cdd_keras.model import CrossDomainModel
-from cdd_keras.search import experiment, records
+from cdd_keras.search import experiment, parse_objective, records
 from cdd_keras.search.alarms import DivergedError
 from cdd_keras.search.client import FinishedError
 from cdd_keras.search.cluster import Place
@@ -339,7 +342,7 @@ def test_seconds_count_what_a_killed_process_trained(stub, monkeypatch):
     tuner, oracle, folder = stub
     monkeypatch.setattr(tuner, "_attempt", lambda trial, folder, claim: completed(folder, claim))
     trial = oracle.create_trial("tuner0")
-    tuner._prepare(trial)
+    tuner._take(trial)
     folder.write_rows([{"step": 2, "seconds": 1000.0, "label_free": {}}])
     tuner.run_trial(trial)
     assert 1000 < records.read(tuner.plan.folder, "0").seconds < 1100
@@ -366,6 +369,42 @@ def test_a_worker_reloads_nothing(stub, monkeypatch):
     monkeypatch.setattr(tuner, "_is_worker", lambda: False)
     with pytest.raises(ValueError, match="Expecting"):
         tuner.reload()
+
+
+def test_a_worker_leaves_a_search_that_another_replaced(stub, monkeypatch):
+    tuner, _, _ = stub
+    monkeypatch.setattr(tuner, "_is_worker", lambda: True)
+    another = dataclasses.replace(tuner.plan, objective=parse_objective("snd"))
+    another.prepare(resume=False, overwrite=True)
+    with pytest.raises(UsageError, match="is another one: objective changed"):
+        tuner.pre_create_trial()
+
+
+def test_a_search_that_ends_before_all_its_trials_says_so(make_plan, pair, monkeypatch):
+    monkeypatch.setattr(TrialTuner, "run_trial", lambda self, trial: {"infomax": 0.5})
+    lines = []
+    plan = make_plan(space={"channels": {"values": [2, 4]}}, max_trials=5)
+    # No record was written.
+    with pytest.raises(CddError, match="no trial trained"):
+        search(plan, Place(), pair, lines.append, lease=60.0)
+    assert lines == ["the space has no more than these 2 trials: all have been tried"]
+
+
+def test_a_trial_whose_checkpoints_are_damaged_begins_anew(stub, monkeypatch):
+    tuner, oracle, folder = stub
+    left = [DamagedError("No checkpoint can be read")]
+
+    def damaged_once(trial, folder, claim):
+        if left:
+            folder.checkpoints.mkdir()
+            raise left.pop()
+        assert not folder.checkpoints.exists()
+        return completed(folder, claim)
+
+    monkeypatch.setattr(tuner, "_attempt", damaged_once)
+    tuner.run_trial(oracle.create_trial("tuner0"))
+    assert records.read(tuner.plan.folder, "0").state == "completed"
+    assert folder.config.is_file()
 
 
 def test_a_worker_stops_where_the_search_has_ended(stub, monkeypatch):
