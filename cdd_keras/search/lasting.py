@@ -120,7 +120,7 @@ class LastingOracle:
             return
         if trial.trial_id in self._retry_queue:
             self._retry_queue.remove(trial.trial_id)
-        # A worker's have got those that are not active on their way, and would not be known again.
+        # KerasTuner's messages add inactive values, and a worker's would not be known again.
         trial.hyperparameters = self.trials[trial.trial_id].hyperparameters
         super().end_trial(trial)
         # KerasTuner saved it as still running.
