@@ -167,6 +167,7 @@ class KeepRun(keras.callbacks.Callback):
         # The checkpoint first: a row without one could not be picked.
         self._save()
         self.rows.append(row)
+        self.progress.before_write()
         self.folder.write_rows(self.rows)
         self._prune()
         self._write_scalars(row)
@@ -174,11 +175,13 @@ class KeepRun(keras.callbacks.Callback):
         self.progress.evaluated(self.rows)
 
     def _save(self):
+        self.progress.before_write()
         self.model.seconds = self._seconds()
         checkpoints.save(self.model, self.folder.checkpoints)
         self._saved = time.monotonic()
 
     def _prune(self):
+        self.progress.before_write()
         rows = evaluations(self.rows)
         needed = {pick_label_free(rows, self.config.criterion)[0].step} if rows else set()
         checkpoints.prune(self.folder.checkpoints, self.config.checkpoints_kept, needed)

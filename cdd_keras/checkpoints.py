@@ -18,6 +18,10 @@ SEAL = b"sha256:"
 DIGEST = hashlib.sha256().digest_size
 
 
+class DamagedError(CddError):
+    """None of a run's checkpoints can be read."""
+
+
 def path_of(folder: Path, step: int) -> Path:
     """The checkpoint of a step."""
     return Path(folder) / NAME.format(step)
@@ -76,7 +80,7 @@ def resume(model, folder: Path, is_usable, warn) -> int:
         warn: called with a message for each damaged one.
 
     Raises:
-        CddError: there are checkpoints to go on from, and all of them are damaged.
+        DamagedError: there are checkpoints to go on from, and all of them are damaged.
     """
     for path in Path(folder).glob(UNFINISHED):
         path.unlink()
@@ -88,7 +92,7 @@ def resume(model, folder: Path, is_usable, warn) -> int:
         except CddError as error:
             warn(str(error))
     if usable:
-        raise CddError(
+        raise DamagedError(
             f"No checkpoint in {folder} can be read, so there is nothing to go on from. "
             "Train anew with --overwrite."
         )

@@ -1,9 +1,16 @@
 """When a run is evaluated: at equal intervals, and at its end."""
 
+import math
+
 
 def evaluation_interval(config):
     """Steps between two evaluations."""
     return max(1, round(config.evaluate_every * config.steps))
+
+
+def evaluation_count(config):
+    """How many evaluations a whole run has."""
+    return math.ceil(config.steps / evaluation_interval(config))
 
 
 def is_due(step, config):

@@ -67,6 +67,9 @@ class Progress(keras.callbacks.Callback):
         else:
             print(message, file=sys.stderr, flush=True)
 
+    def before_write(self):
+        """Hook for what is about to be written or deleted of the run; may raise to prevent it."""
+
     def evaluated(self, rows):
         """Hook for the rows of metrics.jsonl, of which the last has just been written."""
 

@@ -9,7 +9,7 @@ from cdd_keras import cli, schema
 from cdd_keras.config import read_file
 from cdd_keras.errors import UsageError
 from cdd_keras.search import TUNERS, Plan, SearchFolder, parse_objective, read_space
-from cdd_keras.search.cluster import CHIEF, WORKER, find_place
+from cdd_keras.search.cluster import CHIEF, PATIENCE, WORKER, find_place, listening
 from cdd_keras.search.space import FIELDS
 from cdd_keras.search.space_file import DEFAULT
 
@@ -27,10 +27,13 @@ def run(arguments):
     if parsed.resume and parsed.overwrite:
         raise UsageError("--resume and --overwrite exclude each other. Give one of them.")
     place = find_place(parsed.chief, parsed.worker, os.environ)
+    if parsed.directory is None and (parsed.resume or place.role == WORKER):
+        asked = "--resume" if parsed.resume else "a worker"
+        raise UsageError(f"{asked} needs --directory, the folder of the search. Give it.")
     plan = _plan(parsed)
     timeout = _number(parsed.worker_timeout, float, 5, "--worker-timeout")
     if place.role == WORKER:
-        _await(plan, timeout)
+        _await(plan, PATIENCE)
         if plan.is_finished():
             _say(f"the search in {plan.folder.path} has ended: nothing to do")
             return 0
@@ -38,18 +41,22 @@ def run(arguments):
         plan.check_folder(parsed.resume, parsed.overwrite)
     cli.load_tensorflow()
     from cdd_keras.data import load_pair
-    from cdd_keras.search.run import check, search
+    from cdd_keras.search.checks import check, check_data
+    from cdd_keras.search.run import search
 
     check(plan)
-    place.enter()
-    # Data that are wrong leave no folder behind; a chief needs none.
+    # Data that are wrong leave no folder behind, nor does an address; a chief needs no data.
     pair = None if place.role == CHIEF else load_pair(plan.config)
-    if place.role != WORKER:
-        plan.prepare(parsed.resume, parsed.overwrite)
-        _say(f"search folder: {plan.folder.path}")
-    if plan.objective.reads_target_labels:
-        _say(f"ORACLE: {plan.objective} reads target labels; what it chooses is no fair choice")
-    results = search(plan, place, pair, _say, timeout)
+    if pair is not None:
+        check_data(plan, pair)
+    with listening(place) as server:
+        if place.role != WORKER:
+            plan.prepare(parsed.resume, parsed.overwrite)
+            _say(f"search folder: {plan.folder.path}")
+        if plan.objective.reads_target_labels:
+            _say(f"ORACLE: {plan.objective} reads target labels; what it chooses is no fair choice")
+        place.enter()
+        results = search(plan, place, pair, _say, timeout, server)
     if results is not None:
         print(results)
         _say(f"best: {plan.folder.best}  all: {plan.folder.results}  {plan.folder.picture}")
@@ -82,8 +89,10 @@ def _parser():
 
 def _plan(parsed):
     config = cli.config_from_flags(parsed)
-    if config.output is not None:
+    if "output" in vars(parsed):
         raise UsageError("`output` is each trial's own. Give --directory, the search's folder.")
+    # A run's config.yaml names the run's.
+    config = config.replace(output=None)
     if parsed.steps_per_trial is not None:
         steps = schema.parse(FIELDS["steps"], parsed.steps_per_trial, "--steps-per-trial")
         config = config.replace(steps=steps)

@@ -142,6 +142,20 @@ def test_wrong_input_ends_with_2_and_one_message(arguments, words, cache, tmp_pa
     assert not folder.path.exists()
 
 
+@pytest.mark.parametrize("asked", [["--resume"], ["--worker", "127.0.0.1:9"]])
+def test_a_search_that_is_there_needs_its_folder(asked, capsys):
+    assert cli.main(tune.run, [*SMALL, *asked]) == 2
+    assert "needs --directory" in capsys.readouterr().err
+
+
+def test_the_configuration_of_a_run_can_be_searched_from(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(Config(attr="eyeglasses", output="runs/before", steps=7).to_yaml())
+    plan = tune._plan(tune._parser().parse_args(["--config", str(path)]))
+    assert plan.config.output is None
+    assert plan.config.steps == 7
+
+
 def test_a_bad_space_is_told_before_tensorflow_is_loaded(tmp_path):
     space = tmp_path / "space.yaml"
     space.write_text("generator_rate: {min: 1e-2, max: 1e-3}\n")
@@ -268,6 +282,21 @@ def test_a_chief_resumed_when_all_has_ended_says_so_and_ends(cache, tmp_path):
     assert chief.returncode == 0, told
     assert "best:" in told
     assert json.loads(folder.finished.read_text()) == {"max_trials": 1}
+
+
+@pytest.mark.parametrize("asked", ["--resume", "--overwrite"])
+def test_a_chief_that_cannot_listen_leaves_the_search_as_it_was(asked, finished, capsys):
+    def content():
+        return {path: path.read_bytes() for path in finished.path.rglob("*") if path.is_file()}
+
+    before = content()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert call(finished, asked, "--max-trials", "4", "--chief", address) == 1
+    assert "cannot listen on" in capsys.readouterr().err
+    assert content() == before
 
 
 def test_no_trial_left_is_a_failure(cache, tmp_path, capsys, monkeypatch):

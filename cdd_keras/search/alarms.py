@@ -1,7 +1,8 @@
 """When a trial has gone wrong: labels leak, or its readings collapse."""
 
+from cdd_keras.domains import TARGET
+from cdd_keras.methods import traits_of
 from cdd_keras.progress import Progress
-from cdd_keras.search.objectives import check_defined
 
 # Before that part of a run, and of so many steps, readings may be anything.
 WATCHED_FROM, LEAST_STEPS = 0.5, 50
@@ -23,56 +24,50 @@ class Watch(Progress):
     Args:
         config: of the run.
         start: the step it starts at.
-        objective: what the trial is for; refused at the first evaluation if the method lacks it.
+        objective: what the trial is for; one that the method has, see `checks`.
         claim: the `Claim` on the trial; nothing is written once it is lost.
-        defined: figures that other trials of the search had.
     """
 
-    def __init__(self, config, start, objective, claim, defined=()):
+    def __init__(self, config, start, objective, claim):
         super().__init__(config.steps, start, 2 * config.batch_size)
-        self.config = config
         self.objective = objective
         self.claim = claim
-        self.defined = set(defined)
+        self._reads_target = TARGET in traits_of(config.method).reads
 
     def on_train_batch_end(self, batch, logs=None):
-        # `KeepRun` comes after, and may write.
+        # One that was given up need not train on to its next evaluation.
         self.claim.check()
         if self._bar is not None:
             super().on_train_batch_end(batch, logs)
+
+    def before_write(self):
+        self.claim.check()
 
     def evaluated(self, rows):
         """Raises what the last of these rows, of metrics.jsonl, is reason for.
 
         Raises:
-            DivergedError: it raises an alarm, or lacks a figure of the objective that there was.
-            UsageError: it lacks a figure of the objective that there never was.
+            DivergedError: it raises an alarm, or a figure of the objective is no number.
         """
-        *earlier, row = rows
-        if reason := alarm(row, self.config.steps):
+        row = rows[-1]
+        if self._reads_target and (reason := alarm(row, self.steps)):
             raise DivergedError(f"{reason}, at step {row['step']}")
         figures = row["label_free"]
-        names = [name for name in self.objective.names if name in figures]
-        had = self.defined.union(*(_defined(one["label_free"]) for one in earlier))
-        for name in names:
-            if figures[name] is None and name in had:
+        for name in self.objective.names:
+            # The search's own come at the end.
+            if name in figures and figures[name] is None:
                 raise DivergedError(f"diverged: {name} is no number, at step {row['step']}")
-        check_defined(names, figures, self.config.method)
 
     def say(self, message):
         if self._bar is not None:
             super().say(message)
 
 
-def _defined(figures):
-    return {name for name, value in figures.items() if value is not None}
-
-
 def alarm(row: dict, steps: int) -> str | None:
     """What is wrong with an evaluation, or None; reads no target label.
 
     Args:
-        row: one of metrics.jsonl.
+        row: one of metrics.jsonl, of a method that reads target images.
         steps: the length of the run.
     """
     seen = row["label_free"]

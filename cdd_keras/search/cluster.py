@@ -1,31 +1,28 @@
 """A search on several processes or machines: a chief that chooses, workers that train.
 
 The transport is KerasTuner's own, an `OracleServicer` on the chief and an `OracleClient` in each
-worker. A worker asks after its trial every few seconds; that is its sign of life. One that gives
-none is taken for dead, and its trial goes to the next that asks.
+worker, see `client`. A worker asks after its trial every few seconds; that is its sign of life.
+One that gives none is taken for dead, and its trial goes to the next that asks.
 
 Raw, unauthenticated gRPC: for a network of one's own.
 """
 
 import os
-import threading
 import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
 from concurrent import futures
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import grpc
 
 from cdd_keras.errors import CddError, UsageError
 
+# Seconds that a worker waits for its chief.
+PATIENCE = 600.0
 ALONE, CHIEF, WORKER = "alone", "chief", "worker"
-BEAT_SECONDS = 2.0
 IP, PORT, ID = "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID"
-
-
-class FinishedError(Exception):
-    """All trials of the search have ended, and its chief is gone."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,11 @@ class Place:
     host: str = ""
     port: int = 0
     name: str = "alone"
+
+    @property
+    def address(self) -> str:
+        """The chief's, as HOST:PORT."""
+        return f"{self.host}:{self.port}"
 
     def enter(self) -> None:
         """Tells KerasTuner, which reads it from the environment."""
@@ -78,73 +80,66 @@ def _address(text: str, label: str) -> tuple[str, int]:
 
 
 def _worker_name(given: str | None) -> str:
-    name = given or f"worker-{os.uname().nodename}-{os.getpid()}"
+    # Containers may share a host name, and all have one number.
+    name = given or f"worker-{uuid.uuid4().hex[:8]}-{os.uname().nodename}-{os.getpid()}"
     # KerasTuner takes whoever has this in its name for the chief.
     return name.replace("chief", "worker")
 
 
-def beating(oracle, place: Place):
-    """trial name -> context manager under which a worker's signs of life are sent."""
+@contextmanager
+def listening(place: Place) -> Iterator[grpc.Server | None]:
+    """A server that is bound to a chief's address, and stopped at the end; None for others.
 
-    @contextmanager
-    def beat(trial: str):
-        done = threading.Event()
+    Raises:
+        CddError: the address cannot be listened on.
+    """
+    if place.role != CHIEF:
+        yield None
+        return
+    # By default two chiefs could share a port.
+    alone = (("grpc.so_reuseport", 0),)
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=8), options=alone)
+    try:
+        bound = server.add_insecure_port(place.address)
+    except RuntimeError:
+        bound = 0
+    if not bound:
+        raise CddError(
+            f"cannot listen on {place.address}: it is taken, or not an address of this host."
+        )
+    try:
+        yield server
+    finally:
+        server.stop(grace=1).wait()
 
-        def send():
-            while not done.wait(BEAT_SECONDS):
-                try:
-                    oracle.get_trial(trial)
-                except grpc.RpcError:
-                    # The chief is away, perhaps to come back; the trial goes on meanwhile.
-                    continue
 
-        thread = threading.Thread(target=send, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-
-    return beat if place.role == WORKER else lambda trial: nullcontext()
-
-
-def serve(oracle, place: Place, say, mark) -> None:
+def serve(server, oracle, place: Place, say, mark) -> None:
     """Answers workers until all trials have ended and they have been told so.
 
     Args:
+        server: what `listening` gives.
         oracle: a `LastingOracle` whose `lease` is set.
         place: the chief's.
         say: called with a line for the person watching.
         mark: called when all trials have ended, to leave a mark for workers that come too late.
 
     Raises:
-        CddError: the address cannot be listened on.
+        Exception: what a request raised.
     """
     from keras_tuner.src import protos
     from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
     # Not KerasTuner's start_server: it waits for ever for a worker that has died.
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
     protos.get_service_grpc().add_OracleServicer_to_server(OracleServicer(oracle), server)
-    address = f"{place.host}:{place.port}"
-    try:
-        bound = server.add_insecure_port(address)
-    except RuntimeError:
-        bound = 0
-    if not bound:
-        raise CddError(f"cannot listen on {address}: it is taken, or not an address of this host.")
     server.start()
-    say(f"chief: waiting for workers on {address}")
-    try:
-        while not oracle.finished:
-            time.sleep(0.2)
-            for tuner_id, trial in oracle.reclaim():
-                say(f"{tuner_id} gave no sign of life: trial {trial} goes to another worker")
-        mark()
-        # Who looked for the mark just before it was there is about to ask.
-        time.sleep(1)
-        until = time.monotonic() + oracle.lease
-        while oracle.tuner_ids and time.monotonic() < until:
-            time.sleep(0.2)
-    finally:
-        server.stop(grace=1).wait()
+    say(f"chief: waiting for workers on {place.address}")
+    while not oracle.finished:
+        time.sleep(0.2)
+        for tuner_id, trial in oracle.reclaim():
+            say(f"{tuner_id} gave no sign of life: trial {trial} goes to another worker")
+    mark()
+    # Who looked for the mark just before it was there is about to ask.
+    time.sleep(1)
+    until = time.monotonic() + oracle.lease
+    while oracle.tuner_ids and time.monotonic() < until:
+        time.sleep(0.2)

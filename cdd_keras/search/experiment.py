@@ -12,9 +12,8 @@ from cdd_keras.files import making
 from cdd_keras.judges import INDEX, Judges, load_judges, save_judges, train_judge
 from cdd_keras.metrics.selection import pick_label_free
 from cdd_keras.runs import evaluations
-from cdd_keras.search import records
 from cdd_keras.search.alarms import Watch
-from cdd_keras.search.objectives import EDITS, ORACLES, check_defined
+from cdd_keras.search.objectives import EDITS, ORACLES
 from cdd_keras.training import build_model, fit, resume_model
 
 
@@ -67,22 +66,16 @@ class Experiment(kt.HyperModel):
         Raises:
             DivergedError, NotFiniteError: the training has gone wrong.
             TakenError: the trial is another process's by now.
-            UsageError: the method does not have the objective.
         """
         config = model.config
         folder.write_labels(self.pair)
         start = resume_model(model, folder, lambda message: None)
-        watch = Watch(config, start, self.plan.objective, claim, self._defined())
+        watch = Watch(config, start, self.plan.objective, claim)
         if rows := [row for row in folder.read_rows() if row["step"] <= start]:
             # A kill may have come between the last row and what it is reason for.
             watch.evaluated(rows)
         fit(model, self.pair, config, folder, start, until, watch)
         return self._measure(model, folder)
-
-    def _defined(self):
-        """Figures that a trial had before."""
-        known = records.read_all(self.plan.folder)
-        return {name for one in known for name, value in one.figures.items() if value is not None}
 
     def _measure(self, model, folder):
         rows = evaluations(folder.read_rows())
@@ -96,7 +89,6 @@ class Experiment(kt.HyperModel):
         if objective.reads_target_labels:
             report = classification_report(model, self._labelled, "validation")[TARGET] or {}
             figures |= {name: report.get(key) for name, key in ORACLES.items()}
-        check_defined(objective.names, figures, model.config.method)
         return {**figures, str(objective): objective.value(figures), "step": pick.step}
 
     def _edit_success(self, model):

@@ -1,22 +1,46 @@
 """A KerasTuner oracle's bookkeeping, as a search that may be killed anywhere needs it.
 
 Changed of KerasTuner 1.4.8: the base configuration is tried first; state is written whole; a
-trial whose process died is handed out again, whichever process asks.
+trial whose process died is handed out again, whichever process asks; an error in one request
+ends the others.
 """
 
 import collections
+import functools
 import json
+import random
 import shutil
+import threading
 import time
 from pathlib import Path
 
-import keras_tuner as kt
+from keras_tuner.engine import hyperparameters as parameters
 from keras_tuner.engine.trial import TrialStatus
 
 from cdd_keras.files import write_text
 
 # A trial whose process dies this often is at fault itself: too big for the memory, say.
 MOST_ATTEMPTS = 3
+
+
+def synchronized(method):
+    """One request at a time; once one has raised, what it raised is every later one's answer.
+
+    KerasTuner's own lock stays taken for ever after an error.
+    """
+
+    @functools.wraps(method)
+    def locked(self, *arguments, **named):
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+            try:
+                return method(self, *arguments, **named)
+            except Exception as error:
+                self._error = error
+                raise
+
+    return locked
 
 
 class LastingOracle:
@@ -39,19 +63,25 @@ class LastingOracle:
 
     def __init__(self, **settings):
         super().__init__(max_consecutive_failed_trials=-1, **settings)
+        self._lock = threading.RLock()
+        self._error: Exception | None = None
         self.verbose = 0
         self.attempts = collections.Counter()
         self._reached = collections.Counter()
         self._seen: dict[str, float] = {}
 
     @property
-    @kt.synchronized
+    @synchronized
     def finished(self):
-        """Whether there is nothing more to do: a tuner was told so, or would be."""
+        """Whether there is nothing more to do: a tuner was told so, or would be.
+
+        Raises:
+            Exception: what a request raised.
+        """
         waiting = self.ongoing_trials or self._retry_queue
         return self._stopped or (len(self.end_order) >= self.max_trials and not waiting)
 
-    @kt.synchronized
+    @synchronized
     def create_trial(self, tuner_id):
         """The trial a tuner is to run; IDLE while another's may yet have to be taken over."""
         while True:
@@ -78,14 +108,19 @@ class LastingOracle:
         self.attempts[name] += 1
         return self.attempts[name] <= MOST_ATTEMPTS
 
-    @kt.synchronized
+    @synchronized
+    def update_trial(self, trial_id, metrics, step=0):
+        """KerasTuner's."""
+        return super().update_trial(trial_id, metrics, step)
+
+    @synchronized
     def end_trial(self, trial):
         """Keeps a trial's outcome; one that ended before, by another's hand, is left as it is."""
         if trial.trial_id in self.end_order:
             return
         if trial.trial_id in self._retry_queue:
             self._retry_queue.remove(trial.trial_id)
-        # A worker's have been float32 on their way, and would not be known again.
+        # KerasTuner's messages add inactive values, and a worker's would not be known again.
         trial.hyperparameters = self.trials[trial.trial_id].hyperparameters
         super().end_trial(trial)
         # KerasTuner saved it as still running.
@@ -97,7 +132,7 @@ class LastingOracle:
         self._seen[trial_id] = time.monotonic()
         return super().get_trial(trial_id)
 
-    @kt.synchronized
+    @synchronized
     def reclaim(self):
         """Takes back trials whose process gave no sign of life for `lease` seconds.
 
@@ -137,7 +172,8 @@ class LastingOracle:
     def _forget_unborn(self):
         """Drops a trial whose file is there and which the oracle's own state does not know.
 
-        Nobody was told of it. It is drawn again as it was, and counted this time.
+        Nobody was told of it. It is drawn again (by `bayesian` perhaps otherwise: KerasTuner does
+        not keep where its search begins), and counted this time.
         """
         for name in set(self.trials) - set(self.start_order):
             del self.trials[name]
@@ -150,7 +186,7 @@ class LastingOracle:
     def set_state(self, state):
         super().set_state(state)
         self.attempts = collections.Counter(state["attempts"])
-        self._reached = collections.Counter(state.get("reached"))
+        self._reached = collections.Counter(state["reached"])
 
     def save(self):
         # KerasTuner writes in place: a kill in between would lose the search.
@@ -163,4 +199,39 @@ class LastingOracle:
     def _random_values(self):
         if self.first_values is not None and not self.trials:
             return dict(self.first_values)
-        return super()._random_values()
+        return super()._random_values() or self._left_over()
+
+    def _left_over(self):
+        """Values that were not tried, of a space that is small; None if there are none.
+
+        KerasTuner gives up when 21 draws in a row were tried before.
+        """
+        left = [one for one in combinations(self.hyperparameters.space) if not self._duplicate(one)]
+        self._seed_state += 1
+        return random.Random(self._seed_state).choice(left) if left else None
+
+
+def combinations(space, values=None):
+    """Yields all values of parameters in KerasTuner's terms, without those of endless ranges.
+
+    Args:
+        space: KerasTuner's parameters, each after those it depends on.
+        values: of the parameters before them.
+    """
+    values = values or {}
+    if not space:
+        yield values
+        return
+    first, *others = space
+    if not all(condition.is_active(values) for condition in first.conditions):
+        yield from combinations(others, values)
+        return
+    for value in _countable(first):
+        yield from combinations(others, {**values, first.name: value})
+
+
+def _countable(parameter):
+    if getattr(parameter, "step", 1) is not None:
+        return parameter.values
+    whole = isinstance(parameter, parameters.Int)
+    return range(parameter.min_value, parameter.max_value + 1) if whole else ()

@@ -32,7 +32,7 @@ class Objective:
 
     def __str__(self) -> str:
         return "+".join(
-            name if weight == 1 else f"{weight:g}*{name}" for weight, name in self.terms
+            name if weight == 1 else f"{_shown(weight)}*{name}" for weight, name in self.terms
         )
 
     @property
@@ -64,24 +64,9 @@ def parse_objective(text: str) -> Objective:
     return Objective(terms)
 
 
-def check_defined(names, figures: dict[str, float | None], method: str) -> None:
-    """Refuses an objective that a method does not have, which no other trial would have either.
-
-    Args:
-        names: figures that are needed.
-        figures: what was measured, None where undefined.
-        method: for the message.
-
-    Raises:
-        UsageError: a figure is None; those that are not are named.
-    """
-    undefined = [name for name in names if figures[name] is None]
-    if undefined:
-        known = [name for name, value in figures.items() if value is not None]
-        raise UsageError(
-            f"`--objective` {undefined[0]} is undefined for method {method} on these data. "
-            f"Expected one of {', '.join(known)}."
-        )
+def _shown(weight: float) -> str:
+    """All digits of a weight, without the + that would be the sum's."""
+    return repr(weight).removesuffix(".0").replace("e+", "e")
 
 
 def _term(part: str, text: str) -> tuple[float, str]:

@@ -68,6 +68,11 @@ class HyperbandOracle(LastingOracle, kt.oracles.HyperbandOracle):
         last = self._get_num_brackets() - 1
         return 1 + sum(self._get_size(last, number) for number in range(last))
 
+    @property
+    def first_rung(self):
+        """After how many evaluations trials are compared for the first time."""
+        return self._get_epochs(self._get_num_brackets() - 1, 0)
+
     def populate_space(self, trial_id):
         """As KerasTuner's, which waits for ever for trials that failed, and promotes nobody.
 
@@ -127,8 +132,7 @@ def make_oracle(plan, evaluations: int) -> LastingOracle:
         oracle = BayesianOracle(**settings)
     else:
         oracle = RandomOracle(max_trials=plan.max_trials, **settings)
-    base = plan.space.values_of(plan.config)
-    oracle.first_values = None if base is None else plan.space.keyed(base)
+    oracle.first_values = plan.space.values_of(plan.config)
     return oracle
 
 

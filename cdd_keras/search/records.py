@@ -20,13 +20,15 @@ class Record:
         state: COMPLETED or FAILED.
         values: the settings searched, those active in it.
         objective: its value, None where it failed.
-        figures: label-free figures of the run's pick by name.
-        pick: the step of that pick.
-        steps: steps trained.
+        figures: label-free figures of the run's pick by name; of its last evaluation where it
+            failed.
+        pick: the step of that pick; None where it failed.
+        steps: steps trained; up to its last evaluation where it failed.
         whole: whether it trained to the end; Hyperband stops most before.
         seconds: of this trial alone, not of the rungs before it; a process that was stopped
             counts to its last evaluation.
         reason: why it failed.
+        earlier: the trial that it went on from, Hyperband's rung before.
     """
 
     trial: str
@@ -39,6 +41,21 @@ class Record:
     whole: bool = False
     seconds: float = 0.0
     reason: str | None = None
+    earlier: str | None = None
+
+
+def failed(folder: SearchFolder, trial: str, values: dict, reason: str) -> Record:
+    """The record of a trial that failed, with what its run folder shows of it."""
+    rows = folder.trial(trial).read_rows()
+    last = rows[-1] if rows else {"step": 0, "label_free": {}}
+    return Record(
+        trial,
+        FAILED,
+        values,
+        figures=last["label_free"],
+        steps=last["step"],
+        reason=reason,
+    )
 
 
 def path_of(folder: SearchFolder, trial: str) -> Path:

@@ -1,6 +1,7 @@
 """What a search leaves: results.csv, best.yaml, TensorBoard's HParams, a picture, a ranking."""
 
 import csv
+import dataclasses
 import datetime
 import io
 
@@ -12,7 +13,8 @@ from cdd_keras.files import write_json, write_text
 from cdd_keras.search import records
 from cdd_keras.search.importance import rank
 from cdd_keras.search.picture import draw
-from cdd_keras.search.records import COMPLETED, FAILED, Record
+from cdd_keras.search.records import COMPLETED, FAILED
+from cdd_keras.search.rungs import seconds_trained
 
 
 class Results:
@@ -44,7 +46,12 @@ class Results:
             # A worker's, which a shared folder does not show yet; the next end will find it.
             return
         if record is None:
-            record = Record(trial, FAILED, self.plan.space.settle(values), reason=reason)
+            settled = self.plan.space.settle(values)
+            record = dataclasses.replace(
+                records.failed(folder, trial, settled, reason),
+                seconds=seconds_trained(folder, trial, values),
+                earlier=values.get("tuner/trial_id"),
+            )
             records.write(folder, record)
         known = records.read_all(folder)
         self.write(known)
@@ -58,13 +65,18 @@ class Results:
             write_text(self.plan.folder.best, best_yaml(self.plan, best))
 
     def finish(self):
-        """Draws the picture, ranks the settings, and gives the records."""
+        """Writes what is missing yet, the picture and the ranking; gives records and ranking."""
         known = records.read_all(self.plan.folder)
         self.write(known)
+        for one in known:
+            # A kill came between its end and this.
+            if not (self.plan.folder.tensorboard / one.trial).is_dir():
+                write_hparams(self.plan, one)
         if any(one.state == COMPLETED for one in known):
             draw(self.plan, known)
-        write_json(self.plan.folder.importance, rank(self.plan.space, known))
-        return known
+        ranking = rank(self.plan.space, known)
+        write_json(self.plan.folder.importance, ranking)
+        return known, ranking
 
     def _tell(self, record, known):
         if not self._headed:
@@ -107,11 +119,11 @@ def as_csv(plan, known) -> str:
     names = [*plan.space.names]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    heading = ["trial", "state", str(plan.objective), "steps", "pick", "seconds", "seed"]
-    writer.writerow([*heading, *names, *figures, "reason"])
+    heading = ["trial", "state", str(plan.objective), "steps", "whole", "earlier", "pick"]
+    writer.writerow([*heading, "seconds", "seed", *names, *figures, "reason"])
     for one in known:
-        row = [one.trial, one.state, one.objective, one.steps, one.pick, f"{one.seconds:.1f}"]
-        row += [plan.config.seed, *(one.values.get(name) for name in names)]
+        row = [one.trial, one.state, one.objective, one.steps, one.whole, one.earlier, one.pick]
+        row += [f"{one.seconds:.1f}", plan.config.seed, *(one.values.get(name) for name in names)]
         writer.writerow([*row, *(one.figures.get(name) for name in figures), one.reason])
     return out.getvalue()
 
@@ -153,8 +165,8 @@ def write_hparams(plan, record):
     writer.close()
 
 
-def table(plan, known) -> str:
-    """The trials as text, then how much each setting seemed to matter.
+def table(plan, known, ranking) -> str:
+    """The trials as text, then how much each setting seemed to matter, as `rank` gives it.
 
     The best comes first; those that were stopped before their end, and failures, come last.
     """
@@ -170,7 +182,6 @@ def table(plan, known) -> str:
         "  ".join([*map(str.rjust, cells, widths), reason]).rstrip()
         for cells, reason in zip([headings, *rows], reasons, strict=True)
     ]
-    ranking = rank(plan.space, known)
     if ranking["ranking"]:
         lines += ["", f"importance (out-of-bag R2 {ranking['out_of_bag_r2']:.2f}):"]
         lines += [f"  {one['setting']:<26}{one['importance']:.3f}" for one in ranking["ranking"]]

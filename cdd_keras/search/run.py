@@ -2,66 +2,24 @@
 
 import contextlib
 import logging
-import math
 import os
 
 import tensorflow as tf
 
 from cdd_keras import checkpoints
-from cdd_keras.domains import SOURCE
-from cdd_keras.errors import CddError, UsageError
-from cdd_keras.intervals import evaluation_interval
-from cdd_keras.methods import find_method, traits_of
+from cdd_keras.errors import CddError
+from cdd_keras.intervals import evaluation_count
 from cdd_keras.search import records
-from cdd_keras.search.cluster import CHIEF, WORKER, FinishedError, serve
+from cdd_keras.search.checks import early_rung
+from cdd_keras.search.client import FinishedError
+from cdd_keras.search.cluster import CHIEF, WORKER, serve
 from cdd_keras.search.experiment import Experiment
-from cdd_keras.search.objectives import EDITS
 from cdd_keras.search.oracles import make_oracle
 from cdd_keras.search.results import Results, table
 from cdd_keras.search.trials import TrialTuner
 
 
-def check(plan) -> None:
-    """Refuses what no trial could end well with, or fairly.
-
-    Raises:
-        UsageError: the method trains on target labels, or has no edits to maximise; or Hyperband
-            would end before a whole trial.
-    """
-    method = plan.config.method
-    if traits_of(method).reads_target_labels:
-        raise UsageError(
-            f"`method` {method} trains on target labels: nothing is chosen by such a model. "
-            "Expected another method."
-        )
-    if EDITS in plan.objective.names and not _edits_source(plan.config):
-        raise UsageError(
-            f"`--objective` {EDITS} is undefined for method {method}, which does not edit images "
-            "of the source. Expected another objective or method."
-        )
-    if plan.tuner == "hyperband":
-        evaluations = _evaluations(plan.config)
-        fewest = make_oracle(plan, evaluations).fewest_trials
-        if plan.max_trials < fewest:
-            raise UsageError(
-                f"`--max-trials` is {plan.max_trials}: with {evaluations} evaluations a run, "
-                f"hyperband trains none to its end in so few. Expected at least {fewest}, or fewer "
-                "evaluations (--evaluate-every)."
-            )
-
-
-def _edits_source(config):
-    # Their names alone are looked at, so any number of classes does.
-    networks, traits = find_method(config.method).networks(config, 2), traits_of(config.method)
-    drawn = {"encoder", "generator"} <= set(networks) and SOURCE in traits.draws
-    return drawn and traits.shows_values
-
-
-def _evaluations(config):
-    return math.ceil(config.steps / evaluation_interval(config))
-
-
-def search(plan, place, pair, say, lease: float) -> str | None:
+def search(plan, place, pair, say, lease: float, server=None) -> str | None:
     """Runs a search, or this process's part of it.
 
     Args:
@@ -70,6 +28,7 @@ def search(plan, place, pair, say, lease: float) -> str | None:
         pair: the `DomainPair`; a chief needs none.
         say: called with lines for the person watching.
         lease: seconds without a sign of life after which a chief gives up a worker.
+        server: a chief's, see `cluster.listening`.
 
     Returns:
         The results as text; None for a worker, which has none of its own.
@@ -77,9 +36,11 @@ def search(plan, place, pair, say, lease: float) -> str | None:
     Raises:
         CddError: no trial trained to its end.
     """
-    oracle = make_oracle(plan, _evaluations(plan.config))
+    oracle = make_oracle(plan, evaluation_count(plan.config))
     if oracle.first_values is None and place.role != WORKER:
         say("the base configuration lies outside the space, so it is not among the trials")
+    if place.role != WORKER and (warning := early_rung(plan)):
+        say(warning)
     with _silence():
         results = Results(plan, say, lambda: len(oracle.tuner_ids))
         oracle.on_end = results.trial_ended
@@ -97,28 +58,33 @@ def search(plan, place, pair, say, lease: float) -> str | None:
         oracle.save()
         tuner.save()
         if place.role == CHIEF:
-            serve(oracle, place, say, plan.mark_finished)
+            serve(server, oracle, place, say, plan.mark_finished)
         else:
             tuner.search()
-    known = results.finish()
+    known, ranking = results.finish()
+    if len(oracle.trials) < plan.max_trials:
+        say(f"the space has no more than these {len(oracle.trials)} trials: all have been tried")
     if records.best(known) is None:
         reasons = "; ".join(dict.fromkeys(one.reason for one in known if one.reason))
         raise CddError(f"no trial trained to its end, so there is no best one. {reasons}".rstrip())
-    return table(plan, known)
+    return table(plan, known, ranking)
 
 
 @contextlib.contextmanager
 def _silence():
-    """Holds back what libraries say and our table says better, or what is no news here.
+    """Holds back what libraries say and we say better, or what is no news here.
 
     KerasTuner prints its own table on stdout and, left over, conditions' values; TensorFlow warns
-    that a function is traced again and again, as it is for each trial's model.
+    that a function is traced again and again, as it is for each trial's model; gRPC shows the
+    traceback of an error in a request, which the chief raises, and tells the worker of.
     """
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    levels = {tf.get_logger(): logging.ERROR, logging.getLogger("grpc"): logging.CRITICAL}
+    before = {logger: logger.level for logger in levels}
     try:
+        for logger, level in levels.items():
+            logger.setLevel(level)
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in before.items():
+            logger.setLevel(level)

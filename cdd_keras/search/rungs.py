@@ -21,7 +21,19 @@ def promote(earlier, folder):
         run.write_environment()
 
 
-def seconds_trained(folder) -> float:
-    """How long a run was trained up to its last evaluation, by all processes and rungs."""
-    rows = folder.read_rows()
+def seconds_trained(folder, trial, values) -> float:
+    """How long a trial was trained up to its last evaluation, without the rungs before it.
+
+    Args:
+        folder: the `SearchFolder`.
+        trial: its name.
+        values: KerasTuner's, which name the rung before.
+    """
+    earlier = values.get("tuner/trial_id")
+    before = _seconds(folder.trial(earlier)) if earlier else 0.0
+    return max(0.0, _seconds(folder.trial(trial)) - before)
+
+
+def _seconds(run):
+    rows = run.read_rows()
     return rows[-1]["seconds"] if rows else 0.0

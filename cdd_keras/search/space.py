@@ -86,20 +86,16 @@ class Space:
                 settled[one.name] = one.settle(values[one.key])
         return settled
 
-    def keyed(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings as KerasTuner's values, which :meth:`settle` gives back."""
-        return {
-            one.key: settings[one.name]
-            for one in self.dimensions
-            if one.name in settings and one.is_active(settings)
-        }
-
     def values_of(self, config: Config) -> dict[str, Any] | None:
-        """A configuration's values of the active dimensions; None where one lies outside."""
+        """A configuration's values as KerasTuner's, which :meth:`settle` gives back.
+
+        None where one of an active dimension lies outside.
+        """
+        settings: dict[str, Any] = {}
         values: dict[str, Any] = {}
         for one in self.dimensions:
-            if one.is_active(values):
-                values[one.name] = getattr(config, one.name)
-                if not one.holds(values[one.name]):
+            if one.is_active(settings):
+                settings[one.name] = values[one.key] = getattr(config, one.name)
+                if not one.holds(settings[one.name]):
                     return None
         return values

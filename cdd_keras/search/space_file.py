@@ -179,9 +179,10 @@ def _check_conditions(dimensions: list[Dimension]) -> None:
             parents = [other for other in dimensions if other.name == name]
             if not parents or name == one.name:
                 known = {other.name for other in dimensions} - {one.name}
+                others = f"one of {', '.join(sorted(known))}" if known else "another setting in it"
                 raise UsageError(
                     f"`{path}` is a condition on what the space does not have. "
-                    f"Expected one of {', '.join(sorted(known))}.{schema.suggest(str(name), known)}"
+                    f"Expected {others}.{schema.suggest(str(name), known)}"
                 )
             if len(parents) > 1 or parents[0].values is None:
                 raise UsageError(

@@ -3,16 +3,19 @@
 import dataclasses
 import shutil
 import time
+from contextlib import nullcontext
 
 import keras_tuner as kt
 import tensorflow as tf
 
+from cdd_keras.checkpoints import DamagedError
 from cdd_keras.files import write_json
 from cdd_keras.finite import NotFiniteError
 from cdd_keras.runs import prepare_run
 from cdd_keras.search import records
 from cdd_keras.search.alarms import DivergedError
-from cdd_keras.search.cluster import FinishedError, beating
+from cdd_keras.search.client import ChiefClient, FinishedError
+from cdd_keras.search.cluster import WORKER
 from cdd_keras.search.memory import forgotten
 from cdd_keras.search.owner import Claim, TakenError
 from cdd_keras.search.records import COMPLETED, FAILED, Record
@@ -33,8 +36,11 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         self.plan = plan
         folder = self.plan.folder.oracle
         super().__init__(oracle, experiment, directory=str(folder.parent), project_name=folder.name)
-        # By now KerasTuner has put a client of the chief in a worker's oracle's place.
-        self._beating = beating(self.oracle, place)
+        self._beating = nullcontext
+        if place.role == WORKER:
+            # In the place of KerasTuner's own.
+            self.oracle = ChiefClient(oracle, place)
+            self._beating = self.oracle.beating
 
     def _populate_initial_space(self):
         """KerasTuner's hook: nothing to find out, the oracle was made with the space."""
@@ -57,11 +63,14 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
 
         Raises:
             FinishedError: there is no chief to ask any more.
+            UsageError: the folder is another search's by now.
         """
         if self._is_worker():
             time.sleep(0.2)
             if self.plan.is_finished():
                 raise FinishedError
+            # It may have been overwritten by another.
+            self.plan.check_same()
 
     def run_trial(self, trial):
         """Trains and measures; the outcome, a failure too, is kept in the trial's folder.
@@ -79,24 +88,33 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         return {str(self.plan.objective): done.objective}
 
     def _run(self, trial):
-        began, before = time.monotonic(), self._seconds(trial)
+        before = seconds_trained(self.plan.folder, trial.trial_id, trial.hyperparameters.values)
+        began = time.monotonic()
         with self._beating(trial.trial_id), forgotten():
-            folder = self._prepare(trial)
-            claim = Claim(folder.path, self.tuner_id)
-            done = self._attempt(trial, folder, claim)
+            folder, claim = self._take(trial)
+            try:
+                done = self._attempt(trial, folder, claim)
+            except DamagedError:
+                claim.check()
+                # It begins anew, or from its rung.
+                shutil.rmtree(folder.path)
+                folder, claim = self._take(trial)
+                done = self._attempt(trial, folder, claim)
+            except OSError:
+                # Whoever took the trial over clears away what is half written.
+                claim.check()
+                raise
         claim.check()
-        done = dataclasses.replace(done, seconds=before + time.monotonic() - began)
+        done = dataclasses.replace(
+            done,
+            seconds=before + time.monotonic() - began,
+            earlier=trial.hyperparameters.values.get("tuner/trial_id"),
+        )
         records.write(self.plan.folder, done)
         return done
 
-    def _seconds(self, trial):
-        """How long a process that was stopped trained this trial, without the rungs before."""
-        earlier = trial.hyperparameters.values.get("tuner/trial_id")
-        rungs = seconds_trained(self.plan.folder.trial(earlier)) if earlier else 0.0
-        return max(0.0, seconds_trained(self.plan.folder.trial(trial.trial_id)) - rungs)
-
-    def _prepare(self, trial):
-        """The trial's run folder, with the rung before it if there is one."""
+    def _take(self, trial):
+        """The trial's run folder, with the rung before it if there is one, and a claim on it."""
         hp = trial.hyperparameters
         folder = self.plan.folder.trial(trial.trial_id)
         if folder.path.exists() and not folder.config.is_file():
@@ -105,7 +123,8 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         if earlier := hp.values.get("tuner/trial_id"):
             promote(self.plan.folder.trial(earlier), folder)
         config = self.hypermodel.config(hp).replace(output=str(folder.path))
-        return prepare_run(config, resume=True, overwrite=False)
+        folder = prepare_run(config, resume=True, overwrite=False)
+        return folder, Claim(folder.path, self.tuner_id)
 
     def _attempt(self, trial, folder, claim):
         """The record of a trial's training."""
@@ -117,7 +136,7 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
             first = next(iter(str(error).splitlines()), "")
             reason = f"out of memory: {first}".removesuffix(": ")
-        return Record(trial.trial_id, FAILED, values, reason=reason)
+        return records.failed(self.plan.folder, trial.trial_id, values, reason)
 
     def _train(self, trial, values, folder, claim):
         hp = trial.hyperparameters

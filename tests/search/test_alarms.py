@@ -3,7 +3,6 @@
 import pytest
 import tiny
 
-from cdd_keras.errors import UsageError
 from cdd_keras.search import parse_objective
 from cdd_keras.search.alarms import DivergedError, Watch, alarm
 from cdd_keras.search.owner import Claim, TakenError
@@ -72,23 +71,16 @@ def test_an_alarm_ends_the_training(watch, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_an_objective_that_is_undefined_ends_the_search_at_the_first_evaluation(watch):
-    with pytest.raises(UsageError, match=r"kappa is undefined for method cdd.*agreement, infomax"):
-        watch.evaluated([row(1, kappa=None)])
-
-
-NO_TRANSLATION = {"agreement": None, "kappa": None, "translated_source_accuracy": None}
-
-
-def test_a_figure_that_is_no_number_any_more_ends_the_trial_alone(watch):
+def test_a_figure_of_the_objective_that_is_no_number_ends_the_training(watch):
     with pytest.raises(DivergedError, match="diverged: agreement is no number, at step 20"):
-        watch.evaluated([row(10), row(20, **NO_TRANSLATION)])
+        watch.evaluated([row(10), row(20, agreement=None)])
+    watch.evaluated([row(10), row(20, snd=None)])
 
 
-def test_nor_does_one_that_other_trials_had(watch):
-    watch.defined = {"agreement", "infomax"}
-    with pytest.raises(DivergedError, match="agreement is no number"):
-        watch.evaluated([row(10, **NO_TRANSLATION)])
+def test_nothing_is_told_of_readings_that_a_method_does_not_have(tmp_path):
+    config = tiny.config("acgan", steps=100)
+    watch = Watch(config, 0, parse_objective("source_accuracy"), Claim(tmp_path, "worker"))
+    watch.evaluated([row(60, infomax=None, target_entropy=None, source_accuracy=0.9)])
 
 
 def test_a_trial_that_another_took_over_is_left_before_anything_is_written(watch, tmp_path):

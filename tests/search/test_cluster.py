@@ -2,13 +2,69 @@
 
 import os
 import socket
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
 from cdd_keras.errors import CddError, UsageError
-from cdd_keras.search.cluster import ALONE, CHIEF, WORKER, Place, find_place, serve
+from cdd_keras.search.client import ChiefClient, ChiefError
+from cdd_keras.search.cluster import (
+    ALONE,
+    CHIEF,
+    WORKER,
+    Place,
+    find_place,
+    listening,
+    serve,
+)
+from cdd_keras.search.oracles import make_oracle
 
 ENVIRONMENT = {"KERASTUNER_ORACLE_IP": "10.0.0.7", "KERASTUNER_ORACLE_PORT": "8000"}
+
+
+@pytest.fixture
+def address():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()
+
+
+@pytest.fixture
+def worker(address, monkeypatch):
+    """A worker's place, which KerasTuner finds in the environment."""
+    place = Place(WORKER, *address, "worker")
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    place.enter()
+    return place
+
+
+@pytest.fixture
+def serving(address, make_plan):
+    """Starts a chief in a thread; gives its `Future`, with its oracle."""
+    place = Place(CHIEF, *address, "chief")
+    with ExitStack() as stack:
+
+        def start(**settings):
+            chief, plan = Future(), make_plan()
+            chief.oracle = make_oracle(plan, 2)
+            chief.oracle._set_project_dir(str(plan.folder.path), "oracle")
+            vars(chief.oracle).update(lease=60.0, **settings)
+            server = stack.enter_context(listening(place))
+
+            def run():
+                try:
+                    serve(server, chief.oracle, place, lambda line: None, lambda: None)
+                except Exception as error:
+                    chief.set_exception(error)
+
+            # Of those that hang no thread is waited for.
+            threading.Thread(target=run, daemon=True).start()
+            return chief
+
+        yield start
 
 
 def test_without_anything_a_process_is_alone():
@@ -53,10 +109,54 @@ def test_what_is_no_part_is_refused(flags, environment, words):
         find_place(*flags, environment)
 
 
+def test_workers_of_one_host_and_number_have_names_of_their_own():
+    names = {find_place(None, "host:1", {}).name for _ in range(2)}
+    assert len(names) == 2
+
+
 def test_an_address_that_is_taken_is_told():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         place = Place(CHIEF, "127.0.0.1", taken.getsockname()[1], "chief")
-        with pytest.raises(CddError, match=r"cannot listen on 127\.0\.0\.1"):
-            serve(oracle=None, place=place, say=lambda line: None, mark=lambda: None)
+        with pytest.raises(CddError, match=r"cannot listen on 127\.0\.0\.1"), listening(place):
+            pass
+
+
+def test_two_chiefs_do_not_share_an_address(address):
+    place = Place(CHIEF, *address, "chief")
+    with listening(place), pytest.raises(CddError, match="it is taken"), listening(place):
+        pass
+
+
+def test_an_error_in_a_request_ends_the_chief_and_is_told_to_its_worker(serving, worker):
+    def full(trial, values, reason):
+        raise OSError(28, "No space left on device")
+
+    chief = serving(on_end=full)
+    client = ChiefClient(chief.oracle, worker, patience=10)
+    trial = client.create_trial("worker")
+    trial.status = "FAILED"
+    with pytest.raises(ChiefError, match=r"has failed: .*No space left on device\. Mend"):
+        client.end_trial(trial)
+    with pytest.raises(OSError, match="No space left on device"):
+        chief.result(timeout=10)
+    with pytest.raises(ChiefError):
+        client.create_trial("another")
+
+
+def test_a_worker_waits_for_its_chief(serving, worker, make_plan):
+    client = ChiefClient(make_oracle(make_plan(), 2), worker, patience=30)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(client.create_trial, "worker")
+        time.sleep(0.5)
+        assert not asked.done()
+        chief = serving()
+        assert asked.result(timeout=20).trial_id == "0"
+    assert list(chief.oracle.ongoing_trials) == ["worker"]
+
+
+def test_a_chief_that_stays_away_is_told(worker, make_plan):
+    client = ChiefClient(make_oracle(make_plan(), 2), worker, patience=0.5)
+    with pytest.raises(ChiefError, match=rf"{worker.address} has not answered for 0.5.*--resume"):
+        client.create_trial("worker")

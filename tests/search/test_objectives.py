@@ -17,6 +17,20 @@ def test_a_sum_is_its_terms_times_their_weights():
     assert parse_objective(str(objective)) == objective
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2*kappa", "2*kappa"),
+        ("1e6*kappa", "1000000*kappa"),
+        ("1e20*kappa", "1e20*kappa"),
+        ("0.33333333*kappa", "0.33333333*kappa"),
+    ],
+)
+def test_a_weight_is_shown_whole_and_can_be_read_again(text, shown):
+    assert str(parse_objective(text)) == shown
+    assert parse_objective(shown) == parse_objective(text)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_reads_target_labels_is_marked_by_its_name(name):
     assert parse_objective(name).reads_target_labels == name.startswith(ORACLE_MARK)

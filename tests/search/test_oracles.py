@@ -4,9 +4,10 @@ import dataclasses
 import json
 
 import pytest
+from keras_tuner.engine import hyperparameters as parameters
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from cdd_keras.search.lasting import MOST_ATTEMPTS
+from cdd_keras.search.lasting import MOST_ATTEMPTS, combinations
 from cdd_keras.search.oracles import make_oracle
 
 RATES = {"generator_rate": {"min": 1e-3, "max": 1e-2, "scale": "log"}}
@@ -103,6 +104,29 @@ def test_bayesian_tries_nothing_twice_and_ends_when_all_is_tried(make_plan):
         end(oracle, Trial.from_proto(trial.to_proto()), tried[-1])
     assert sorted(tried) == [0.955, 0.965, 0.985, 0.995]
     assert trial.status == TrialStatus.STOPPED
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_small_space_is_tried_to_its_end(seed, make_plan):
+    space = {
+        "code_shape": {"values": ["spatial", "flat"]},
+        "code_size": [
+            {"min": 4, "max": 8, "step": 4, "when": {"code_shape": "spatial"}},
+            {"min": 9, "max": 11, "scale": "log", "when": {"code_shape": "flat"}},
+        ],
+        "flip": {"values": [True, False]},
+        "ema": {"values": [0.95, 0.98, 0.99]},
+    }
+    plan = make_plan(space=space, max_trials=40, seed=seed)
+    oracle, tried = opened(plan), []
+    while (trial := oracle.create_trial("a")).status == TrialStatus.RUNNING:
+        tried.append(tuple(plan.space.settle(trial.hyperparameters.values).values()))
+        end(oracle, trial, 1.0)
+    assert len(tried) == len(set(tried)) == (2 + 3) * 2 * 3
+
+
+def test_what_is_left_over_of_a_range_without_a_step_is_unknown():
+    assert list(combinations([parameters.Float("ema", 0.9, 0.99)])) == []
 
 
 def test_a_lost_trial_goes_to_the_next_that_asks(make_plan):

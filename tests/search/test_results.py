@@ -47,14 +47,17 @@ def finished(make_plan):
     plan = make_plan(space=SPACE, max_trials=20, seed=3)
     lines = []
     results = Results(plan, lines.append)
-    stopped = Record("12", "completed", {"flip": True}, 9.0, {}, 2, 2, False, 1.0)
+    stopped = Record("12", "completed", {"flip": True}, 9.0, {}, 2, 2, False, 1.0, earlier="03")
     for record in [*make_records(), stopped]:
         records.write(plan.folder, record)
         results.trial_ended(record.trial, record.values)
-    # A trial whose process could write nothing.
+    # A trial whose process died again and again.
+    rows = [{"step": 2, "seconds": 5.0, "label_free": {"snd": 0.25}}]
+    plan.folder.trial("13").write_rows(rows)
     values = {"generator_rate": 0.02, "flip": 1, "code_shape": "spatial"}
     results.trial_ended("13", values, "its process ended 3 times while it ran")
-    return plan, results.finish(), lines
+    known, _ = results.finish()
+    return plan, known, lines
 
 
 def test_the_csv_has_a_row_a_trial(finished):
@@ -70,6 +73,9 @@ def test_the_csv_has_a_row_a_trial(finished):
             assert row[name] == str(record.values.get(name, ""))
     assert rows[-1]["reason"] == "its process ended 3 times while it ran"
     assert rows[-1]["generator_rate"] == "0.02"
+    assert [row["whole"] for row in rows] == ["True"] * 12 + ["False"] * 2
+    assert rows[12]["earlier"] == "03"
+    assert (rows[-1]["steps"], rows[-1]["seconds"], rows[-1]["snd"]) == ("2", "5.0", "0.25")
     assert rows[0]["kappa"] == ""
 
 
@@ -123,8 +129,8 @@ def test_each_trial_is_told_with_the_best_so_far_and_the_time_left(finished):
             f"{record.objective:.4g}",
             f"{best:.4g}",
         )
-    # Six trials of 20 are left, of 7.14 seconds each.
-    assert "0:00:43" in lines[-1]
+    # Six trials of 20 are left, of 7.5 seconds each.
+    assert "0:00:45" in lines[-1]
     assert lines[-1].endswith("its process ended 3 times while it ran")
 
 
@@ -137,6 +143,14 @@ def test_tensorboard_has_hyper_parameters_and_figures(finished):
     (event,) = events.Tensors("infomax")
     assert event.step == 4
     assert tf.make_ndarray(event.tensor_proto) == pytest.approx(known[5].objective)
+
+
+def test_what_a_kill_kept_from_tensorboard_comes_at_the_end(make_plan):
+    plan = make_plan(space=SPACE)
+    for record in make_records(2):
+        records.write(plan.folder, record)
+    Results(plan, lambda line: None).finish()
+    assert {path.name for path in plan.folder.tensorboard.iterdir()} == {"00", "01"}
 
 
 def test_the_ranking_finds_the_setting_that_mattered(finished):
@@ -175,7 +189,7 @@ def test_the_picture_grows_with_the_settings(finished):
 
 def test_the_table_has_the_best_first_and_those_stopped_and_failed_last(finished):
     plan, known, _ = finished
-    lines = table(plan, known).splitlines()
+    lines = table(plan, known, rank(plan.space, known)).splitlines()
     assert lines[0].split() == ["trial", "infomax", "steps", "seconds", *plan.space.names]
     winner = max(known[:12], key=lambda one: one.objective)
     assert lines[1].split()[:2] == [winner.trial, f"{winner.objective:.4g}"]

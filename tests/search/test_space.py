@@ -93,6 +93,11 @@ def test_conditions_on_what_is_not_there_are_refused(when, message):
         parse_space(space)
 
 
+def test_a_condition_in_a_space_of_one_setting_is_refused():
+    with pytest.raises(UsageError, match=r"Expected another setting in it\."):
+        parse_space({"ema": {"min": 0.9, "max": 0.99, "when": {"flip": True}}})
+
+
 def test_conditions_that_wait_for_each_other_are_refused():
     space = {
         "flip": {"values": [True, False], "when": {"balanced": True}},
@@ -112,7 +117,8 @@ def test_two_ranges_of_a_setting_need_different_cases():
     assert [one.name for one in space.dimensions] == ["code_shape", "code_size", "code_size"]
     values = {"code_shape": "flat", "code_size[0]": 8, "code_size[1]": 64}
     assert space.settle(values) == {"code_shape": "flat", "code_size": 64}
-    assert space.keyed(space.settle(values)) == {"code_shape": "flat", "code_size[1]": 64}
+    base = Config(attr="eyeglasses", code_shape="flat", code_size=64)
+    assert space.values_of(base) == {"code_shape": "flat", "code_size[1]": 64}
 
 
 def test_a_condition_on_a_setting_of_several_cases_is_refused():

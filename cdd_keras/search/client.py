@@ -1,0 +1,95 @@
+"""A worker's line to its chief: KerasTuner's client, which waits minutes, not an hour."""
+
+import functools
+import threading
+import time
+from contextlib import contextmanager
+
+import grpc
+from keras_tuner.src import protos
+from keras_tuner.src.distribute.oracle_client import OracleClient
+
+from cdd_keras.errors import CddError
+from cdd_keras.search.cluster import PATIENCE
+
+BEAT_SECONDS = 2.0
+# gRPC waits up to two minutes between attempts; a chief that came back would have given up its
+# workers by then.
+OPTIONS = (("grpc.max_reconnect_backoff_ms", 5000),)
+
+
+class FinishedError(Exception):
+    """All trials of the search have ended, and its chief is gone."""
+
+
+class ChiefError(CddError):
+    """The chief is gone, or could not answer a request."""
+
+
+class ChiefClient(OracleClient):
+    """KerasTuner's client of a chief.
+
+    Args:
+        oracle: the worker's own, for its settings.
+        place: the worker's `Place`, entered.
+        patience: seconds that the chief may be away.
+    """
+
+    def __init__(self, oracle, place, patience=PATIENCE):
+        super().__init__(oracle)
+        channel = grpc.insecure_channel(place.address, options=OPTIONS)
+        self.stub = _PatientStub(protos.get_service_grpc().OracleStub(channel), place, patience)
+
+    @contextmanager
+    def beating(self, trial: str):
+        """Inside, signs of life are sent for a trial."""
+        done = threading.Event()
+
+        def send():
+            while not done.wait(BEAT_SECONDS):
+                try:
+                    self.get_trial(trial)
+                except ChiefError:
+                    # It is away, perhaps to come back; the trial goes on meanwhile.
+                    continue
+
+        threading.Thread(target=send, daemon=True).start()
+        try:
+            yield
+        finally:
+            done.set()
+
+
+class _PatientStub:
+    """KerasTuner's stub; raises ChiefError."""
+
+    def __init__(self, stub, place, patience):
+        self._stub = stub
+        self._address = place.address
+        self._patience = patience
+
+    def __getattr__(self, name):
+        return functools.partial(self._ask, getattr(self._stub, name))
+
+    def _ask(self, call, request, **_):
+        until = time.monotonic() + self._patience
+        while True:
+            left = max(0.0, until - time.monotonic())
+            try:
+                return call(request, wait_for_ready=True, timeout=left)
+            except grpc.RpcError as error:
+                # Killed while it answered, it may come back; every request may be made again.
+                if error.code() != grpc.StatusCode.UNAVAILABLE:
+                    raise self._told(error) from error
+            time.sleep(0.5)
+
+    def _told(self, error):
+        if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+            return ChiefError(
+                f"The chief at {self._address} has not answered for {self._patience:g} seconds. "
+                "Start it again with --resume, then this worker."
+            )
+        return ChiefError(
+            f"The chief at {self._address} has failed: {error.details()}. Mend what it says, start "
+            "it again with --resume, then this worker."
+        )
