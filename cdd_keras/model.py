@@ -8,12 +8,14 @@ import tensorflow as tf
 from cdd_keras.batches import unpack
 from cdd_keras.belief import Belief
 from cdd_keras.config import Config
+from cdd_keras.devices import OneDevice
 from cdd_keras.domains import SOURCE
-from cdd_keras.finite import FiniteGuard, gradient_of, gradients_finite, is_finite
+from cdd_keras.finite import FiniteGuard, HeldBack, gradient_of, gradients_finite, is_finite
 from cdd_keras.layers.random import Draws
 from cdd_keras.methods import find_method, traits_of
 from cdd_keras.optimisers import PlayerOptimizers, default_optimizer
 from cdd_keras.phases import PhasedTraining
+from cdd_keras.replicas import mean_over_replicas
 from cdd_keras.resumable import ResumableTraining
 from cdd_keras.routes import Routes
 from cdd_keras.use import TrainedUse
@@ -39,6 +41,7 @@ class CrossDomainModel(PhasedTraining, ResumableTraining, TrainedUse, keras.Mode
         super().__init__(**kwargs)
         self.config = config
         self.classes = classes
+        self.devices = OneDevice()
         method = find_method(config.method)
         self.traits = traits_of(config.method)
         self.fit_method = getattr(method, "fit_at_rest", None)
@@ -154,47 +157,60 @@ class CrossDomainModel(PhasedTraining, ResumableTraining, TrainedUse, keras.Mode
 
         A step whose losses or gradients are not finite changes nothing, but is counted.
         """
-        images, labels = unpack(batch)
         players = self.recipe.phases[self.phase].players
-        seen = [(variable, tf.identity(variable.value)) for variable in self._moved_by_looking()]
-        with tf.GradientTape(persistent=True) as tape:
-            routes = Routes(self, images, labels, Draws(self.config.seed, self.step.value))
-            losses = self._term_losses(players, routes)
-            objectives = [self._objective(player, losses) for player in players]
-            scaled = [
-                optimizer.scale_loss(objective)
-                for optimizer, objective in zip(self.optimizer.optimizers, objectives, strict=True)
-            ]
+        losses, objectives, gradients, moved = self.devices.run(self._look, batch)
         finite = {name: is_finite([loss]) for name, loss in losses.items()}
         moves = []
-        for player, optimizer, objective in zip(
-            players, self.optimizer.optimizers, scaled, strict=True
-        ):
-            if not player.terms:
-                continue
-            variables = self.player_variables(player)
-            # An early phase does not reach every variable.
-            gradients = tape.gradient(
-                objective,
-                [variable.value for variable in variables],
-                unconnected_gradients=tf.UnconnectedGradients.ZERO,
-            )
-            finite[gradient_of(player)] = gradients_finite(gradients, optimizer)
-            moves.append((optimizer, gradients, variables))
+        for player, optimizer in zip(players, self.optimizer.optimizers, strict=True):
+            if player.terms:
+                slopes = gradients[player.name]
+                finite[gradient_of(player)] = gradients_finite(slopes, optimizer)
+                moves.append((optimizer, slopes, self.player_variables(player)))
 
         def update():
-            for optimizer, gradients, variables in moves:
-                optimizer.apply(gradients, variables)
+            seen = self._moved_by_looking()
+            for place, value in moved.items():
+                seen[place].assign(value)
+            for optimizer, slopes, variables in moves:
+                optimizer.apply(slopes, variables)
             self._average()
             self._count(losses, objectives)
 
-        def undo():
-            for variable, before in seen:
-                variable.assign(before)
-
-        self.guard.apply(finite, update, undo)
+        self.guard.apply(finite, update)
         self.step.assign_add(1)
         return self._results(players)
+
+    def _look(self, batch, share):
+        """The forward pass on a batch, or a replica's share of it, and the gradients of all.
+
+        Returns:
+            {label: loss}, [objective], {player: gradients}, the means over all replicas, and
+            {place among `_moved_by_looking`: new value}.
+        """
+        images, labels = unpack(batch)
+        players = self.recipe.phases[self.phase].players
+        with tf.GradientTape(persistent=True) as tape, HeldBack() as held:
+            draws = Draws(self.config.seed, self.step.value, share)
+            losses = self._term_losses(players, Routes(self, images, labels, draws))
+            objectives, scaled = [], {}
+            for player, optimizer in zip(players, self.optimizer.optimizers, strict=True):
+                if player.terms:
+                    objectives.append(self._objective(player, losses))
+                    scaled[player] = optimizer.scale_loss(objectives[-1])
+        gradients = {
+            player.name: self._gradients(tape, objective, player)
+            for player, objective in scaled.items()
+        }
+        moved = held.assigned(self._moved_by_looking())
+        return *mean_over_replicas((losses, objectives, gradients)), moved
+
+    def _gradients(self, tape, objective, player):
+        # An early phase does not reach every variable.
+        return tape.gradient(
+            objective,
+            [variable.value for variable in self.player_variables(player)],
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
 
     def test_step(self, batch):
         """The terms on a validation batch, and how well its labelled half is classified."""
