@@ -172,8 +172,13 @@ class SeveralMachines(SeveralDevices):
         return heard
 
     def wait(self):
-        with unheld_signals():
-            self._chiefs([tf.constant(0.0)])[0].numpy()
+        try:
+            with unheld_signals():
+                self._chiefs([tf.constant(0.0)])[0].numpy()
+        except tf.errors.UnavailableError:
+            # The chief comes last, with all done: who has left before only did not wait for it.
+            if not self.is_chief:
+                raise
 
     @contextmanager
     def watched(self):

@@ -18,7 +18,7 @@ from cdd_keras.data.sets import ImageSet
 from cdd_keras.devices import open_devices
 from cdd_keras.networks import Classifier
 
-TRAININGS = (("cdd", "sgd"), ("dann", "adam"))
+TRAININGS = (("cdd_paper", "sgd"), ("dann", "adam"))
 BATCH = 8
 STEPS = 20
 

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 
+from cdd_keras.domains import DOMAINS, SOURCE
 from cdd_keras.layers.random import Draws
 from cdd_keras.replicas import Share, mean_over_replicas
+from cdd_keras.routes import Routes
 
 COUNT, HALF = 3, 2
 SHARES = [Share(index, COUNT, HALF) for index in range(COUNT)]
@@ -77,3 +80,29 @@ def test_what_is_drawn_for_a_row_goes_by_its_place():
 def test_one_device_has_the_mean():
     tensors = {"a": tf.constant(1.0), "b": [tf.constant([2.0])]}
     assert mean_over_replicas(tensors) is tensors
+
+
+@pytest.mark.parametrize("method", ["cdd", "cdd_paper", "cogan", "dann", "dtn"])
+def test_the_losses_of_shares_are_those_of_the_batch(method):
+    """Of every term, half batches and stacked ones too, each row with its own draws."""
+    count, half = 2, 2
+    model = tiny.build(method, batch_size=8)
+    for number, weight in enumerate(model.trainable_variables):
+        # At their start many layers give zeros.
+        weight.assign_add(np.random.default_rng(number).normal(0, 0.1, weight.shape))
+    images = {d: tf.constant(tiny.floats(n, 8)) for n, d in enumerate(DOMAINS)}
+    labels = {SOURCE: tf.constant(tiny.labels(8))}
+
+    def losses(share, images, labels):
+        draws = Draws(0, model.step.value, share)
+        routes = Routes(model, images, labels, draws, training=False)
+        return model._term_losses(model.recipe.phases[-1].players, routes)
+
+    whole = losses(None, images, labels)
+    shares = [Share(index, count, half) for index in range(count)]
+    parts = [
+        losses(share, *tf.nest.map_structure(share.take, (images, labels))) for share in shares
+    ]
+    for name, loss in whole.items():
+        mean = np.mean([part[name] for part in parts])
+        np.testing.assert_allclose(mean, loss, rtol=1e-5, atol=1e-6, err_msg=name)

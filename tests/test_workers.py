@@ -63,11 +63,11 @@ def test_what_is_wrong_is_named(config, problem):
 
 def test_a_batch_is_dealt_out_evenly():
     check_shares(12, 3)
-    with pytest.raises(UsageError, match="`batch_size` is 10, for 3 devices. .* multiple of 6"):
+    with pytest.raises(UsageError, match=r"`batch_size` is 10, for 3 devices. .* multiple of 6"):
         check_shares(10, 3)
 
 
 def test_commands_that_train_by_themselves_refuse_workers():
     refuse_workers(tiny.config(strategy="mirrored"), "`tune`")
-    with pytest.raises(UsageError, match="multiworker is for `train` alone.* for `tune`"):
+    with pytest.raises(UsageError, match=r"multiworker is for `train` alone.* for `tune`"):
         refuse_workers(tiny.config(strategy="multiworker"), "`tune`")
