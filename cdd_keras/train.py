@@ -55,7 +55,7 @@ def _train(config, parsed):
         return 0
     cli.load_tensorflow()
     from cdd_keras.data import load_pair
-    from cdd_keras.devices import open_devices
+    from cdd_keras.strategies import open_devices
     from cdd_keras.training import train
 
     devices = open_devices(config, _say)

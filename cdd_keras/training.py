@@ -10,7 +10,6 @@ import keras
 from cdd_keras import checkpoints
 from cdd_keras.callbacks import DecayRates, EndAtNonFinite, KeepRun, StopWhenAsked
 from cdd_keras.data import training_batches
-from cdd_keras.devices import open_devices
 from cdd_keras.domains import SOURCE, TARGET
 from cdd_keras.errors import CddError
 from cdd_keras.evaluation import generation_report
@@ -26,6 +25,7 @@ from cdd_keras.progress import Progress
 from cdd_keras.quality import quality_report
 from cdd_keras.runs import evaluations
 from cdd_keras.signals import held_signals
+from cdd_keras.strategies import open_devices
 
 
 def train(config, pair, folder, say, resume=False, devices=None):
@@ -37,7 +37,7 @@ def train(config, pair, folder, say, resume=False, devices=None):
         folder: a prepared `RunFolder`.
         say: called with a line for the person watching, before and after training.
         resume: go on from the newest checkpoint in `folder`, from step 0 if there is none.
-        devices: where to, see `devices.open_devices`; by default as the configuration asks.
+        devices: where to, see `strategies.open_devices`; by default as the configuration asks.
 
     Returns:
         What report.json holds; None for a worker that is not the chief.

@@ -15,10 +15,10 @@ import tiny
 
 from cdd_keras.data import training_batches
 from cdd_keras.data.sets import ImageSet
-from cdd_keras.devices import open_devices
 from cdd_keras.networks import Classifier
+from cdd_keras.strategies import open_devices
 
-TRAININGS = (("cdd_paper", "sgd"), ("dann", "adam"))
+TRAININGS = (("cdd_paper", "adam"), ("dann", "adam"), ("dann", "sgd"))
 BATCH = 8
 STEPS = 20
 

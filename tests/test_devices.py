@@ -2,27 +2,34 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 from types import SimpleNamespace
 
+import kubernetes_validate
 import numpy as np
 import pytest
-from doc_pages import ROOT
+import tiny
+import yaml
+from doc_pages import ROOT, blocks
 from on_devices import TRAININGS
 
 from benchmarks.killing import Training
-from cdd_keras import checkpoints
-from cdd_keras.workers import VARIABLE
+from cdd_keras import checkpoints, cli
+from cdd_keras.devices import OneDevice
+from cdd_keras.strategies import open_devices
+from cdd_keras.workers import VARIABLE, check_shares, read_workers
 
+PAGE = ROOT / "docs" / "devices.md"
 STEPS = 240
 SMALL = [
-    *("--attr", "eyeglasses", "--method", "source_only", "--steps", str(STEPS)),
-    *("--image-size", "16", "--channels", "2", "--synthetic-count", "60", "--batch-size", "4"),
-    *("--evaluate-every", "0.25", "--precision", "float32", "--checkpoint-seconds", "0.05"),
-    *("--strategy", "multiworker"),
+    *("--method", "source_only", "--steps", str(STEPS), "--image-size", "16", "--channels", "2"),
+    *("--synthetic-count", "60", "--batch-size", "4", "--precision", "float32"),
+    *("--evaluate-every", "0.25", "--checkpoint-seconds", "0.05"),
 ]
 # Of each weight tensor's norm, relative, after 20 steps.
 TOLERANCE = {"adam": 1e-3, "sgd": 1e-5}
@@ -39,6 +46,18 @@ def cluster(count=2):
         json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})
         for index in range(count)
     ]
+
+
+def documented():
+    """The arguments of each worker's training on the page, without its run folder."""
+    ((_, body),) = blocks(PAGE, "sh")
+    lines = [shlex.split(line) for line in re.sub(r"\\\n\s*", "", body).splitlines()]
+    for index, (setting, *command) in enumerate(lines):
+        variable, _, text = setting.partition("=")
+        assert read_workers({variable: text}).index == index
+        assert command[:3] == ["python", "-m", "cdd_keras.train"]
+        assert command[-2] == "--output"
+    return [command[3:-2] for _, *command in lines]
 
 
 def environment(**others):
@@ -98,9 +117,10 @@ def story(tmp_path_factory):
 
     def begin(name, *flags):
         workers = []
-        for place, config in zip((folder, folder.with_name("other")), cluster(), strict=True):
+        places = (folder, folder.with_name("other"))
+        for place, config, arguments in zip(places, cluster(), documented(), strict=True):
             patch.setenv(VARIABLE, config)
-            workers.append(Training([*SMALL, *flags], place))
+            workers.append(Training([*arguments, *SMALL, *flags], place))
         stages[name] = SimpleNamespace(chief=workers[0], other=workers[1])
         return stages[name]
 
@@ -120,7 +140,7 @@ def story(tmp_path_factory):
             getattr(stage, victim).process.send_signal(number)
             finish(stage)
         finish(begin("finished", "--resume"))
-        again = Training([*SMALL, "--resume"], folder)
+        again = Training([*documented()[0], *SMALL, "--resume"], folder)
         again.finish()
         stages["again"] = SimpleNamespace(chief=again)
     return stages
@@ -176,3 +196,64 @@ def test_it_ends_with_all_evaluations_and_the_chief_alone_writes(story):
 def test_a_finished_run_is_left_as_it_is_without_the_others(story):
     assert story["again"].chief.process.returncode == 0
     assert "is finished" in said(story["again"].chief)
+
+
+def test_who_is_alone_or_differs_ends(tmp_path, monkeypatch):
+    """A worker that nobody joins, and two of which one has another seed."""
+    monkeypatch.setenv("CDD_KERAS_CACHE", str(tmp_path))
+    impatient = "import sys; from cdd_keras import cli, machines, train; "
+    impatient += "machines.PATIENCE_SECONDS = 3; sys.exit(cli.main(train.run))"
+    different = cluster()
+    processes = []
+    for config, seed in ((cluster()[0], 0), (different[0], 0), (different[1], 1)):
+        flags = [*documented()[0], *SMALL, "--seed", str(seed), "--output", str(tmp_path / "run")]
+        code = impatient if not processes else impatient.replace("3;", "60;")
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-c", code, *flags],
+                env=environment(**{VARIABLE: config}),
+                stderr=-1,
+                text=True,
+            )
+        )
+    texts = [process.communicate(timeout=120)[1].strip() for process in processes]
+    assert [process.returncode for process in processes] == [1, 1, 2], texts
+    alone, chief, other = (text.splitlines()[-1] for text in texts)
+    assert "error: Not all workers have come within 3 seconds. Expected one at each of" in alone
+    assert LOST in chief
+    assert "Worker 1 does not have the chief's settings and images." in other
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_the_kubernetes_job_of_the_page_tells_each_pod_its_place(index):
+    ((_, body),) = blocks(PAGE, "yaml")
+    service, job = yaml.safe_load_all(body)
+    for resource in (service, job):
+        kubernetes_validate.validate(resource, "1.34", strict=True)
+    pod = job["spec"]["template"]["spec"]
+    shell, flag, script = pod["containers"][0]["command"]
+    shown = script.replace("exec python -m cdd_keras.train", 'printf "%s\\n" "$TF_CONFIG"')
+    environ = {"JOB_COMPLETION_INDEX": str(index), "PATH": os.environ["PATH"]}
+    said = subprocess.run(
+        [shell, flag, shown], env=environ, capture_output=True, text=True, check=True
+    )
+    text, _, rest = said.stdout.partition("}}\n")
+    workers = read_workers({VARIABLE: text + "}}"})
+    assert (workers.index, workers.count) == (index, job["spec"]["completions"])
+    name, port = workers.addresses[index].split(":")
+    assert name == f"{job['metadata']['name']}-{index}.{pod['subdomain']}"
+    assert pod["subdomain"] == service["metadata"]["name"]
+    assert int(port) == pod["containers"][0]["ports"][0]["containerPort"]
+    parser = cli.Parser("train", "")
+    cli.add_config_flags(parser)
+    parser.add_argument("--resume", action="store_true")
+    config = cli.config_from_flags(parser.parse_args(rest.split()))
+    assert (config.strategy, config.output) == ("multiworker", "/runs/smiling")
+    check_shares(config.batch_size, workers.count)
+
+
+def test_one_device_alone_is_used_with_a_note():
+    lines = []
+    devices = open_devices(tiny.config(strategy="mirrored", batch_size=3), lines.append)
+    assert isinstance(devices, OneDevice)
+    assert lines == ["--strategy mirrored: there is one CPU only, which computes alone"]

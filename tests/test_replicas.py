@@ -96,7 +96,7 @@ def test_the_losses_of_shares_are_those_of_the_batch(method):
     def losses(share, images, labels):
         draws = Draws(0, model.step.value, share)
         routes = Routes(model, images, labels, draws, training=False)
-        return model._term_losses(model.recipe.phases[-1].players, routes)
+        return model.term_losses(model.recipe.phases[-1].players, routes)
 
     whole = losses(None, images, labels)
     shares = [Share(index, count, half) for index in range(count)]
