@@ -5,7 +5,7 @@ import tensorflow as tf
 from cdd_keras.batches import unpack
 from cdd_keras.finite import HeldBack
 from cdd_keras.layers.random import Draws
-from cdd_keras.replicas import mean_over_replicas
+from cdd_keras.replicas import mean_over_replicas, sum_over_replicas
 from cdd_keras.routes import Routes
 
 
@@ -16,11 +16,13 @@ class ForwardPass:
         """The forward pass on a batch, or a replica's share of it, and the gradients of all.
 
         Returns:
-            {label: loss}, [objective], {player: gradients}, the means over all replicas, and
+            {label: loss}, [objective] and {player: gradients} of the whole batch, and
             {place among `moved_by_looking`: new value}.
         """
         images, labels = unpack(batch)
         players = self.recipe.phases[self.phase].players
+        # A row's part in the gradient is what it is on one device, so float16 overflows alike.
+        part = 1.0 if share is None else 1.0 / share.count
         with tf.GradientTape(persistent=True) as tape, HeldBack() as held:
             draws = Draws(self.config.seed, self.step.value, share)
             losses = self.term_losses(players, Routes(self, images, labels, draws))
@@ -28,13 +30,14 @@ class ForwardPass:
             for player, optimizer in zip(players, self.optimizer.optimizers, strict=True):
                 if player.terms:
                     objectives.append(self.objective_of(player, losses))
-                    scaled[player] = optimizer.scale_loss(objectives[-1])
+                    scaled[player] = optimizer.scale_loss(part * objectives[-1])
         gradients = {
             player.name: self._gradients(tape, objective, player)
             for player, objective in scaled.items()
         }
         moved = held.assigned(self.moved_by_looking())
-        return *mean_over_replicas((losses, objectives, gradients)), moved
+        means = mean_over_replicas((losses, objectives))
+        return *means, sum_over_replicas(gradients), moved
 
     def _gradients(self, tape, objective, player):
         # An early phase does not reach every variable.

@@ -54,7 +54,16 @@ def mean_over_replicas(tensors):
 
     Where all have as many rows, the mean of their means is that of the whole batch.
     """
+    return _reduce(tf.distribute.ReduceOp.MEAN, tensors)
+
+
+def sum_over_replicas(tensors):
+    """The sum over replicas of each tensor in a structure."""
+    return _reduce(tf.distribute.ReduceOp.SUM, tensors)
+
+
+def _reduce(operation, tensors):
     replica = tf.distribute.get_replica_context()
     if replica.num_replicas_in_sync == 1:
         return tensors
-    return replica.all_reduce(tf.distribute.ReduceOp.MEAN, tensors)
+    return replica.all_reduce(operation, tensors)

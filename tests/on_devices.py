@@ -18,7 +18,7 @@ from cdd_keras.data.sets import ImageSet
 from cdd_keras.networks import Classifier
 from cdd_keras.strategies import open_devices
 
-TRAININGS = (("cdd_paper", "adam"), ("dann", "adam"), ("dann", "sgd"))
+TRAININGS = (("acgan", "adam"), ("dann", "adam"), ("dann", "sgd"))
 BATCH = 8
 STEPS = 20
 
