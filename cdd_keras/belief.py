@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from cdd_keras.domains import DOMAINS, SOURCE, TARGET
+from cdd_keras.replicas import mean_over_replicas
 
 MOMENTUM = 0.97
 # What keeps the logarithm of a frequency finite.
@@ -126,4 +127,5 @@ class Belief(keras.layers.Layer):
 
 
 def _follow(variable, values):
-    variable.assign(MOMENTUM * variable + (1.0 - MOMENTUM) * tf.reduce_mean(values, 0))
+    mean = mean_over_replicas(tf.reduce_mean(values, 0))
+    variable.assign(MOMENTUM * variable + (1.0 - MOMENTUM) * mean)

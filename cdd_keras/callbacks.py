@@ -93,6 +93,31 @@ class EndAtNonFinite(keras.callbacks.Callback):
             )
 
 
+class StopWhenAsked(keras.callbacks.Callback):
+    """Ends a training that was asked to stop, that of every worker after the same step.
+
+    Args:
+        came: signals that have come here, see `signals.held_signals`; one that has come to another
+            worker is added.
+
+    Attributes:
+        asked: the signals for which the step that has just ended is the last; empty before.
+    """
+
+    def __init__(self, came):
+        super().__init__()
+        self.came = came
+        self.asked = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.model.devices.tell(self.came)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.devices.hear(self.came):
+            self.asked += self.came
+            self.model.stop_training = True
+
+
 class KeepRun(keras.callbacks.Callback):
     """At the end of each interval: evaluates, draws, saves; and saves in between.
 
@@ -102,7 +127,7 @@ class KeepRun(keras.callbacks.Callback):
         config: the `Config`.
         rows: rows of metrics.jsonl from before a resume.
         progress: the `Progress` that is told.
-        asked: signals to stop that have come, see `signals.held_signals`.
+        asked: signals that the training is to stop for, see `StopWhenAsked`, which comes before.
     """
 
     def __init__(self, folder, pair, config, rows, progress, asked=()):
@@ -144,7 +169,6 @@ class KeepRun(keras.callbacks.Callback):
             self._prune()
         if self.asked:
             self.progress.say(f"{self.asked[0].name}: stopped at step {self.step}, which is saved")
-            self.model.stop_training = True
 
     def on_train_end(self, logs=None):
         self._board.close()

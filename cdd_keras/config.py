@@ -83,7 +83,11 @@ class Config:
         "arithmetic; auto: bfloat16 on CPUs that have it, float16 on GPUs, else float32",
         choices=("auto", "float32", "mixed_bfloat16", "mixed_float16"),
     )
-    strategy: str = _experiment("none", "distribution; only one device so far", choices=("none",))
+    strategy: str = _experiment(
+        "none",
+        "devices: one, mirrored (all of this machine) or multiworker (those TF_CONFIG names)",
+        choices=("none", "mirrored", "multiworker"),
+    )
     deterministic: bool = _experiment(
         False, "only kernels that give the same bits every time; may be slower"
     )

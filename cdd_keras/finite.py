@@ -10,6 +10,27 @@ class NotFiniteError(CddError):
     """Too many steps in a row had a loss or gradient that is not finite."""
 
 
+class HeldBack(keras.StatelessScope):
+    """Inside, what Keras variables are assigned is seen, but not yet done.
+
+    A forward pass moves norms' means and beliefs: not in a step that is skipped, and once a
+    process where several devices compute it.
+    """
+
+    def __init__(self):
+        super().__init__(initialize_variables=False)
+
+    def add_update(self, update):
+        """Keras's hook; a value read again is a number like any that a variable held."""
+        variable, value = update
+        super().add_update((variable, tf.stop_gradient(value)))
+
+    def assigned(self, variables):
+        """{place: value} of those variables that were assigned."""
+        values = [self.get_current_value(variable) for variable in variables]
+        return {place: value for place, value in enumerate(values) if value is not None}
+
+
 class FiniteGuard:
     """Remembers how many steps were skipped, how many of them in a row, and what was wrong last.
 
@@ -27,12 +48,12 @@ class FiniteGuard:
         self.in_a_row = keras.Variable(0, dtype="int32", trainable=False, name="in_a_row")
         self.culprit = keras.Variable(0, dtype="int32", trainable=False, name="culprit")
 
-    def apply(self, finite, update, undo):
-        """Does `update()` where everything is finite, else `undo()`, and keeps count.
+    def apply(self, finite, update):
+        """Does `update()` where everything is finite, else nothing, and keeps count.
 
         Args:
             finite: {one of `names`: bool tensor}.
-            update, undo: functions that assign variables.
+            update: a function that assigns variables.
         """
         places = tf.constant([self.names.index(name) for name in finite])
         wrong = tf.logical_not(tf.stack(list(finite.values())))
@@ -43,7 +64,6 @@ class FiniteGuard:
             return True
 
         def bad():
-            undo()
             self.skipped.update_state(1.0)
             self.in_a_row.assign_add(1)
             # The first one: those after it may have caught it from there.

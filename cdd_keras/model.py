@@ -8,8 +8,10 @@ import tensorflow as tf
 from cdd_keras.batches import unpack
 from cdd_keras.belief import Belief
 from cdd_keras.config import Config
+from cdd_keras.devices import OneDevice
 from cdd_keras.domains import SOURCE
 from cdd_keras.finite import FiniteGuard, gradient_of, gradients_finite, is_finite
+from cdd_keras.forward import ForwardPass
 from cdd_keras.layers.random import Draws
 from cdd_keras.methods import find_method, traits_of
 from cdd_keras.optimisers import PlayerOptimizers, default_optimizer
@@ -20,7 +22,7 @@ from cdd_keras.use import TrainedUse
 
 
 @keras.saving.register_keras_serializable("cdd_keras")
-class CrossDomainModel(PhasedTraining, ResumableTraining, TrainedUse, keras.Model):
+class CrossDomainModel(ForwardPass, PhasedTraining, ResumableTraining, TrainedUse, keras.Model):
     """Learns from a labelled source and an unlabelled target domain, by the method of `config`.
 
     `fit` takes a `tf.data.Dataset` of ((source images, labels), target images): images uint8 in
@@ -39,6 +41,7 @@ class CrossDomainModel(PhasedTraining, ResumableTraining, TrainedUse, keras.Mode
         super().__init__(**kwargs)
         self.config = config
         self.classes = classes
+        self.devices = OneDevice()
         method = find_method(config.method)
         self.traits = traits_of(config.method)
         self.fit_method = getattr(method, "fit_at_rest", None)
@@ -156,45 +159,26 @@ class CrossDomainModel(PhasedTraining, ResumableTraining, TrainedUse, keras.Mode
 
         A step whose losses or gradients are not finite changes nothing, but is counted.
         """
-        images, labels = unpack(batch)
         players = self.recipe.phases[self.phase].players
-        seen = [(variable, tf.identity(variable.value)) for variable in self._moved_by_looking()]
-        with tf.GradientTape(persistent=True) as tape:
-            routes = Routes(self, images, labels, Draws(self.config.seed, self.step.value))
-            losses = self._term_losses(players, routes)
-            objectives = [self._objective(player, losses) for player in players]
-            scaled = [
-                optimizer.scale_loss(objective)
-                for optimizer, objective in zip(self.optimizer.optimizers, objectives, strict=True)
-            ]
+        losses, objectives, gradients, moved = self.devices.run(self.look, batch)
         finite = {name: is_finite([loss]) for name, loss in losses.items()}
         moves = []
-        for player, optimizer, objective in zip(
-            players, self.optimizer.optimizers, scaled, strict=True
-        ):
-            if not player.terms:
-                continue
-            variables = self.player_variables(player)
-            # An early phase does not reach every variable.
-            gradients = tape.gradient(
-                objective,
-                [variable.value for variable in variables],
-                unconnected_gradients=tf.UnconnectedGradients.ZERO,
-            )
-            finite[gradient_of(player)] = gradients_finite(gradients, optimizer)
-            moves.append((optimizer, gradients, variables))
+        for player, optimizer in zip(players, self.optimizer.optimizers, strict=True):
+            if player.terms:
+                slopes = gradients[player.name]
+                finite[gradient_of(player)] = gradients_finite(slopes, optimizer)
+                moves.append((optimizer, slopes, self.player_variables(player)))
 
         def update():
-            for optimizer, gradients, variables in moves:
-                optimizer.apply(gradients, variables)
+            seen = self.moved_by_looking()
+            for place, value in moved.items():
+                seen[place].assign(value)
+            for optimizer, slopes, variables in moves:
+                optimizer.apply(slopes, variables)
             self._average()
             self._count(losses, objectives)
 
-        def undo():
-            for variable, before in seen:
-                variable.assign(before)
-
-        self.guard.apply(finite, update, undo)
+        self.guard.apply(finite, update)
         self.step.assign_add(1)
         return self._results(players)
 
@@ -205,43 +189,17 @@ class CrossDomainModel(PhasedTraining, ResumableTraining, TrainedUse, keras.Mode
         players = self.recipe.phases[-1].players
         draws = Draws(self.config.seed, self.step.value)
         routes = Routes(self, images, labels, draws, training=False)
-        losses = self._term_losses(players, routes)
-        objectives = [self._objective(player, losses) for player in players]
+        losses = self.term_losses(players, routes)
+        objectives = [self.objective_of(player, losses) for player in players]
         self._count(losses, objectives)
         correct = tf.argmax(self.classify(images[SOURCE], SOURCE), -1, tf.int32) == labels[SOURCE]
         self.source_accuracy.update_state(tf.cast(correct, tf.float32))
         return {**self._results(players), "source_accuracy": self.source_accuracy.result()}
 
-    def _term_losses(self, players, routes):
-        """{label: the batch's mean} of all terms."""
-        return {
-            label: tf.reduce_mean(term.loss(routes))
-            for player in players
-            for label, term in zip(player.labels, player.terms, strict=True)
-        }
-
-    def _objective(self, player, losses):
-        total = 0.0
-        for label, term in zip(player.labels, player.terms, strict=True):
-            total += term.weight * self._ramp(term) * losses[label]
-        return total
-
     def _count(self, losses, objectives):
         for label, loss in losses.items():
             self.term_metrics[label].update_state(loss)
         self.total_loss.update_state(sum(objectives))
-
-    def _moved_by_looking(self):
-        """The variables that a forward pass in training moves: norms' means, the belief."""
-        norms = [v for network in self.networks.values() for v in network.non_trainable_variables]
-        return [*norms, *self.belief.weights]
-
-    def _ramp(self, term):
-        if term.ramp is None:
-            return 1.0
-        start, end = (part * self.config.steps for part in term.ramp)
-        step = tf.cast(self.step, tf.float32)
-        return tf.clip_by_value((step - start) / max(1.0, end - start), 0.0, 1.0)
 
     def _average(self):
         step = tf.cast(self.step, tf.float32)

@@ -13,6 +13,7 @@ from cdd_keras.errors import UsageError
 from cdd_keras.files import write_json
 from cdd_keras.runs import RunFolder
 from cdd_keras.tables import ROWS, Table, Task
+from cdd_keras.workers import refuse_workers
 
 ALL_TARGET = "all-target.json"
 
@@ -74,7 +75,9 @@ def plan(table: Table, rows, seeds: int, data_dir: Path, out: Path, changes: dic
 def _planned(task, row, seed, data_dir, out, changes):
     output = out / "runs" / task.name / f"{row}-{seed}"
     settings = {**task.settings(data_dir), **changes, **ROWS[row]}
-    return PlannedRun(task, row, seed, Config(**settings, seed=seed, output=str(output)))
+    config = Config(**settings, seed=seed, output=str(output))
+    refuse_workers(config, "`reproduce`")
+    return PlannedRun(task, row, seed, config)
 
 
 def _check_same(run: PlannedRun) -> None:

@@ -13,6 +13,11 @@ class ResumableTraining:
 
     seconds = 0.0
 
+    @property
+    def state(self):
+        """All variables that the training goes on from."""
+        return [*self.weights, *self.optimizer.variables, *(v for _, v in self._running())]
+
     def save_own_variables(self, store):
         """Keras's hook: writes what is not in a layer or an optimiser."""
         store["0"] = self.step

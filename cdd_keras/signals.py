@@ -32,6 +32,17 @@ def held_signals():
 
 
 @contextmanager
+def unheld_signals():
+    """Has SIGINT and SIGTERM end the process at once: for waits inside of which no Python runs."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in ASKED if _heard(number)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def exit_on_sigterm():
     """Has SIGTERM end the process as an error does, by way of `finally`, with exit code 143."""
     if not _heard(signal.SIGTERM):

@@ -1,13 +1,16 @@
 """`python -m cdd_keras.train`: trains a model and reports on it."""
 
 import json
+import os
 import shlex
 import sys
+from pathlib import Path
 
 from cdd_keras import cli
 from cdd_keras.errors import UsageError
 from cdd_keras.evaluate import table
 from cdd_keras.signals import exit_on_sigterm
+from cdd_keras.workers import check_shares, read_workers
 
 DESCRIPTION = "Train a model on a labelled and an unlabelled image domain, and report on it."
 
@@ -38,30 +41,51 @@ def run(arguments):
 
 
 def _train(config, parsed):
-    from cdd_keras.runs import choose_folder, prepare_run
+    from cdd_keras.runs import RunFolder, choose_folder, prepare_run
 
-    folder = choose_folder(config, parsed.resume, parsed.overwrite)
+    # Of several workers the chief alone looks after the run folder.
+    is_chief = config.strategy != "multiworker" or _check_workers(config).is_chief
+    if is_chief:
+        folder = choose_folder(config, parsed.resume, parsed.overwrite)
+    else:
+        folder = RunFolder(Path(config.output))
     if parsed.resume and folder.report.is_file():
         _say(f"{folder.path} is finished; its report is {folder.report}")
         print(table(json.loads(folder.report.read_text())))
         return 0
     cli.load_tensorflow()
     from cdd_keras.data import load_pair
+    from cdd_keras.strategies import open_devices
     from cdd_keras.training import train
 
+    devices = open_devices(config, _say)
     # Data that are wrong leave no folder behind, and an old run as it was.
     pair = load_pair(config)
-    folder = prepare_run(config, parsed.resume, parsed.overwrite)
-    _say(f"run folder: {folder.path}")
+    if is_chief:
+        folder = prepare_run(config, parsed.resume, parsed.overwrite)
+        _say(f"run folder: {folder.path}")
     try:
-        report = train(config, pair, folder, _say, parsed.resume)
+        report = train(config, pair, folder, _say, parsed.resume, devices)
     except (KeyboardInterrupt, SystemExit):
         again = shlex.join(["--config", str(folder.config), "--resume"])
-        _say(f"Go on with: python -m cdd_keras.train {again}")
+        every = ", on every worker" if config.strategy == "multiworker" else ""
+        _say(f"Go on with: python -m cdd_keras.train {again}{every}")
         raise
-    print(table(report))
-    _say(f"report: {folder.report}  pictures: {folder.samples}")
+    if is_chief:
+        print(table(report))
+        _say(f"report: {folder.report}  pictures: {folder.samples}")
     return 0
+
+
+def _check_workers(config):
+    """What TF_CONFIG tells, checked before TensorFlow is loaded."""
+    workers = read_workers(os.environ)
+    check_shares(config.batch_size, workers.count)
+    if config.output is None:
+        raise UsageError(
+            "`output` is required with --strategy multiworker: the run folder, the same for all."
+        )
+    return workers
 
 
 def _say(message):

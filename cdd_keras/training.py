@@ -1,12 +1,14 @@
 """The main job: from a configuration to a run folder with a report."""
 
+import json
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 
 import keras
 
 from cdd_keras import checkpoints
-from cdd_keras.callbacks import DecayRates, EndAtNonFinite, KeepRun
+from cdd_keras.callbacks import DecayRates, EndAtNonFinite, KeepRun, StopWhenAsked
 from cdd_keras.data import training_batches
 from cdd_keras.domains import SOURCE, TARGET
 from cdd_keras.errors import CddError
@@ -23,10 +25,11 @@ from cdd_keras.progress import Progress
 from cdd_keras.quality import quality_report
 from cdd_keras.runs import evaluations
 from cdd_keras.signals import held_signals
+from cdd_keras.strategies import open_devices
 
 
-def train(config, pair, folder, say, resume=False):
-    """Trains, evaluates and reports.
+def train(config, pair, folder, say, resume=False, devices=None):
+    """Trains, evaluates and reports; of several workers the chief alone does more than train.
 
     Args:
         config: the `Config`.
@@ -34,21 +37,40 @@ def train(config, pair, folder, say, resume=False):
         folder: a prepared `RunFolder`.
         say: called with a line for the person watching, before and after training.
         resume: go on from the newest checkpoint in `folder`, from step 0 if there is none.
+        devices: where to, see `strategies.open_devices`; by default as the configuration asks.
 
     Returns:
-        What report.json holds.
+        What report.json holds; None for a worker that is not the chief.
+
+    Raises:
+        LostWorkerError: another worker has died.
     """
-    with telling_of_disk(folder):
-        folder.write_labels(pair)
-        model = build_model(config, pair)
-        start = 0
+    devices = devices or open_devices(config, say)
+    with telling_of_disk(folder), devices.watched():
+        devices.check_same(_identity(config, pair))
+        model = build_model(config, pair, devices)
+        if devices.is_chief:
+            folder.write_labels(pair)
+            if resume:
+                resume_model(model, folder, say)
+        devices.agree(model.state)
+        start = int(model.step.numpy())
         if resume:
-            start = resume_model(model, folder, say)
             say(f"resumed at step {start}")
         fit(model, pair, config, folder, start)
-        report = report_run(model, pair, config, folder, say)
-        write_json(folder.report, report)
+        report = None
+        if devices.is_chief:
+            report = report_run(model, pair, config, folder, say)
+            write_json(folder.report, report)
+        devices.wait()
     return report
+
+
+def _identity(config, pair):
+    """What workers of one training have in common, wherever each has its files."""
+    places = {"output": None, "data_dir": None, "target_dir": None}
+    sets = [pair.get("train", domain) for domain in (SOURCE, TARGET)]
+    return json.dumps([{**asdict(config), **places}, [list(map(str, one.ids)) for one in sets]])
 
 
 @contextmanager
@@ -66,13 +88,18 @@ def telling_of_disk(folder):
         ) from error
 
 
-def build_model(config, pair):
-    """A compiled `CrossDomainModel` with the initial weights of the configuration's seed."""
+def build_model(config, pair, devices=None):
+    """A compiled `CrossDomainModel` with the initial weights of the configuration's seed.
+
+    It trains on `devices`, by default those that the configuration asks for.
+    """
+    devices = devices or open_devices(config, lambda line: None)
     use_precision(config.precision)
     use_determinism(config.deterministic)
     # Initial weights are Keras's own draws; what is drawn in training is keyed by seed and step.
     keras.utils.set_random_seed(config.seed)
     model = CrossDomainModel(config, pair.attribute.classes)
+    model.devices = devices
     model.compile()
     return model
 
@@ -88,7 +115,8 @@ def resume_model(model, folder, say):
 def fit(model, pair, config, folder, start, until=None, progress=None):
     """Trains a compiled model from a step to the end of its run.
 
-    Evaluations and checkpoints are kept in `folder`; rows of it from after `start` are dropped.
+    Evaluations and checkpoints are kept in `folder`; rows of it from after `start` are dropped. A
+    worker that is not the chief keeps nothing.
 
     Args:
         model: as `build_model` gives it, or restored to the step `start`.
@@ -105,7 +133,6 @@ def fit(model, pair, config, folder, start, until=None, progress=None):
     end = min(config.steps, (until or config.steps) * evaluation_interval(config))
     if start >= end:
         return
-    rows = [row for row in folder.read_rows() if row["step"] <= start]
     batches = training_batches(
         pair.get("train", SOURCE),
         pair.get("train", TARGET),
@@ -114,26 +141,20 @@ def fit(model, pair, config, folder, start, until=None, progress=None):
         start_step=start,
         balanced=config.balanced,
         with_target_labels=reads_target_labels(config.method),
+        share=model.devices.share,
     )
     # Batches may be balanced, and beliefs about the target start from how frequent values are.
     model.belief.know(pair.get("train", SOURCE).labels)
-    progress = progress or Progress(config.steps, start, 2 * config.batch_size)
-    try:
-        with held_signals() as asked:
-            # One epoch for Keras: what comes at intervals is counted in steps of the run.
-            model.fit(
-                batches,
-                steps_per_epoch=end - start,
-                callbacks=[
-                    DecayRates(config),
-                    EndAtNonFinite(config.nonfinite_steps),
-                    progress,
-                    KeepRun(folder, pair, config, rows, progress, asked),
-                ],
-                verbose=0,
-            )
-    finally:
-        progress.close()
+    with ExitStack() as stack:
+        stop = StopWhenAsked(stack.enter_context(held_signals()))
+        callbacks = [DecayRates(config), EndAtNonFinite(config.nonfinite_steps), stop]
+        if model.devices.is_chief:
+            progress = progress or Progress(config.steps, start, 2 * config.batch_size)
+            stack.callback(progress.close)
+            rows = [row for row in folder.read_rows() if row["step"] <= start]
+            callbacks += [progress, KeepRun(folder, pair, config, rows, progress, stop.asked)]
+        # One epoch for Keras: what comes at intervals is counted in steps of the run.
+        model.fit(batches, steps_per_epoch=end - start, callbacks=callbacks, verbose=0)
 
 
 def report_run(model, pair, config, folder, say):

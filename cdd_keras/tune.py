@@ -12,6 +12,7 @@ from cdd_keras.search import TUNERS, Plan, SearchFolder, parse_objective, read_s
 from cdd_keras.search.cluster import CHIEF, PATIENCE, WORKER, find_place, listening
 from cdd_keras.search.space import FIELDS
 from cdd_keras.search.space_file import DEFAULT
+from cdd_keras.workers import refuse_workers
 
 DESCRIPTION = (
     "Search for better settings: trainings of --steps-per-trial steps, chosen by KerasTuner."
@@ -89,6 +90,7 @@ def _parser():
 
 def _plan(parsed):
     config = cli.config_from_flags(parsed)
+    refuse_workers(config, "`tune`, which has workers of its own (--chief, --worker)")
     if "output" in vars(parsed):
         raise UsageError("`output` is each trial's own. Give --directory, the search's folder.")
     # A run's config.yaml names the run's.

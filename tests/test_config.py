@@ -79,7 +79,7 @@ def test_attribute_is_required(attr):
         ("image_size", 30, "Expected a whole number in [16, 256] that is a multiple of 4."),
         ("seed", 2**31, "`seed` is out of range"),
         ("precision", "float16", "`precision` is not available: 'float16'. Expected one of auto"),
-        ("strategy", "mirrored", "`strategy` is not available: 'mirrored'. Expected one of none."),
+        ("strategy", "horovod", "not available: 'horovod'. Expected one of none, mirrored, multiw"),
         ("data", "Celeba", "Did you mean celeba?"),
         ("criterion", "oracle", "`criterion` is not available: 'oracle'."),
         ("train_limit", 0, "`train_limit` is out of range: 0."),

@@ -14,6 +14,7 @@ from cdd_keras import checkpoints, progress, training
 from cdd_keras.belief import Belief
 from cdd_keras.data.attributes import Attribute
 from cdd_keras.data.sets import ImageSet
+from cdd_keras.devices import OneDevice
 from cdd_keras.domains import DOMAINS, SOURCE, TARGET
 from cdd_keras.errors import CddError
 from cdd_keras.finite import NotFiniteError
@@ -35,6 +36,7 @@ class Interrupted:
     """A model whose training ends by Ctrl-C once its bar is there."""
 
     belief = Belief(2)
+    devices = OneDevice()
 
     def fit(self, batches, callbacks, **settings):
         (shown,) = [one for one in callbacks if isinstance(one, progress.Progress)]
@@ -185,9 +187,9 @@ def test_numbers_gone_wrong_end_a_run_and_leave_the_last_checkpoint(
     config = tiny.config("source_only", **settings)
     build = training.build_model
 
-    def build_to_diverge(config, pair):
+    def build_to_diverge(*arguments):
         """From half of the run on the loss is infinite."""
-        model = build(config, pair)
+        model = build(*arguments)
         (term,) = (one for one in model.recipe.players[0].terms if one.name == "labelled")
         loss = term.loss
         object.__setattr__(

@@ -93,7 +93,7 @@ class Always:
     def __init__(self, at):
         self.at = at
 
-    def uniform(self, shape, low, high):
+    def uniform(self, shape, low, high, axis=0):
         import tensorflow as tf
 
         return tf.fill(shape, low + self.at * (high - low))

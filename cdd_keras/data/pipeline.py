@@ -11,6 +11,7 @@ import tensorflow as tf
 from cdd_keras.data.sets import ImageSet
 from cdd_keras.domains import SOURCE, TARGET
 from cdd_keras.errors import UsageError
+from cdd_keras.replicas import Share
 
 # Bytes. Larger sets are read from their file, image by image: memory does not grow with them.
 _IN_MEMORY = 2**26
@@ -29,6 +30,7 @@ def training_batches(
     start_step: int = 0,
     balanced: bool = False,
     with_target_labels: bool = False,
+    share: Share | None = None,
 ) -> tf.data.Dataset:
     """Endless batches, the same for the same step whatever step is started from.
 
@@ -40,6 +42,7 @@ def training_batches(
         start_step: the step whose batch comes first.
         balanced: draw the classes of the source equally often.
         with_target_labels: for the oracle alone.
+        share: the part of each batch to read; None: all of it.
 
     Returns:
         A data set of ((images, labels), images), or with the target's labels of
@@ -59,7 +62,8 @@ def training_batches(
     draw_target = _drawer(target, _plain_order(target, seed, _STREAMS[TARGET]), with_target_labels)
 
     def batch(step: tf.Tensor):
-        positions = step * batch_size + tf.range(batch_size, dtype=tf.int64)
+        rows = tf.range(batch_size, dtype=tf.int64)
+        positions = step * batch_size + (share.take(rows) if share else rows)
         return draw_source(positions), draw_target(positions)
 
     steps = tf.data.Dataset.counter(start_step)

@@ -30,7 +30,7 @@ def move(images, draws, *, shift, scale=0.0, rotation=0.0, flip=False):
     else:
         mirror = tf.ones((count,))
     # Whole pixels where nothing is turned or scaled: the resampling is then exact.
-    offsets = draws.uniform((2, count), -shift, shift)
+    offsets = draws.uniform((2, count), -shift, shift, axis=1)
     offset_x, offset_y = tf.unstack(tf.round(offsets) if not (scale or rotation) else offsets)
     cosine, sine = tf.cos(angle) * factor, tf.sin(angle) * factor
     zeros = tf.zeros((count,))

@@ -39,8 +39,11 @@ class Classifier(keras.layers.Layer):
         shared = None if private_stems else convolution(widths[0])
         self.stems = {domain: shared or convolution(widths[0]) for domain in self.domains}
         self.trunk = [convolution(width) for width in widths[1:]]
+        several = config.strategy != "none"
         self.norms = {
-            domain: [keras.layers.BatchNormalization(momentum=0.9) for _ in widths]
+            domain: [
+                keras.layers.BatchNormalization(momentum=0.9, synchronized=several) for _ in widths
+            ]
             for domain in self.domains
         }
         self.activation = activation()
@@ -90,7 +93,7 @@ class Classifier(keras.layers.Layer):
     def read(self, features, draws=None):
         """Attribute logits of features: float (batch, length) -> float32 (batch, classes)."""
         if draws is not None:
-            features = tf.nn.experimental.stateless_dropout(features, DROPOUT, draws.seed())
+            features = draws.dropout(features, DROPOUT)
         return self.head(features)
 
     def _blocks(self, domain):

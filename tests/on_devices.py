@@ -1,0 +1,70 @@
+"""Tiny models trained for 20 steps on the devices of a strategy: a process of `test_devices`.
+
+    python on_devices.py STRATEGY CPUS FOLDER
+
+writes FOLDER/METHOD-OPTIMISER.npz, with the weights that training decides and the losses.
+"""
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tiny
+
+from cdd_keras.data import training_batches
+from cdd_keras.data.sets import ImageSet
+from cdd_keras.networks import Classifier
+from cdd_keras.strategies import open_devices
+
+TRAININGS = (("acgan", "adam"), ("dann", "adam"), ("dann", "sgd"))
+BATCH = 8
+STEPS = 20
+
+
+def main(strategy, cpus, folder):
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    parts = [tf.config.LogicalDeviceConfiguration()] * int(cpus)
+    tf.config.set_logical_device_configuration(cpu, parts)
+    config = tiny.config(batch_size=BATCH, strategy=strategy)
+    devices = open_devices(config, lambda line: print(line, file=sys.stderr))
+    for method, optimiser in TRAININGS:
+        model, losses = train(method, optimiser, strategy, devices)
+        meaningless = set(map(id, undecided(model)))
+        decided = [weight for weight in model.weights if id(weight) not in meaningless]
+        if devices.is_chief:
+            arrays = tiny.values(decided)
+            np.savez(Path(folder) / f"{method}-{optimiser}.npz", losses, *arrays)
+    devices.wait()
+
+
+def train(method, optimiser, strategy, devices):
+    """The trained model, and the means of its losses."""
+    # Only the chief's initial weights count.
+    seed = 0 if devices.is_chief else 1
+    model = tiny.build(method, seed=seed, batch_size=BATCH, strategy=strategy)
+    if optimiser == "sgd":
+        players = model.recipe.players
+        model.compile({player.name: keras.optimizers.SGD(1e-3) for player in players})
+    model.devices = devices
+    devices.agree(model.state)
+    ids = np.arange(40).astype(str)
+    sets = [ImageSet(tiny.images(seed, 40), tiny.labels(40), ids) for seed in (0, 1)]
+    data = training_batches(*sets, batch_size=BATCH, seed=0, balanced=True, share=devices.share)
+    history = tiny.fit(model, data, steps_per_epoch=STEPS)
+    return model, np.array([history[name][0] for name in sorted(history)])
+
+
+def undecided(model):
+    """What only rounding moves: a bias that a batch norm takes out again, and the mean of it."""
+    for networks in (model.networks, model.averaged):
+        for network in networks.values():
+            if isinstance(network, Classifier):
+                for domain in network.domains:
+                    for layer, norm, _ in network._blocks(domain):
+                        yield from (layer.bias, norm.moving_mean)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
