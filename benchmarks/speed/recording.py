@@ -5,52 +5,37 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-import cdd_keras.model
+import cdd_keras.forward
 from cdd_keras.layers.random import Draws
-from cdd_keras.networks.classifier import DROPOUT
 from speed.steps import as_tensors, build_model, random_batch
 
 
 class RecordedDraws(Draws):
-    """`Draws` that keeps what it hands out; of a seed asked for, the dropout that it gives.
+    """`Draws` that keeps what it hands out; of dropout, what features are multiplied by."""
 
-    Args:
-        seed, step: see `Draws`.
-        features: shapes of what dropout is applied to, one each time.
-    """
-
-    def __init__(self, seed, step, features):
-        super().__init__(seed, step)
+    def __init__(self, seed, step, share):
+        super().__init__(seed, step, share)
         self.kept = []
-        self._features = list(features)
-        self._inside = False
 
-    def seed(self):
-        seed = super().seed()
-        if not self._inside:
-            ones = tf.ones(self._features.pop(0))
-            mask = tf.nn.experimental.stateless_dropout(ones, DROPOUT, seed)
-            self.kept.append(mask.numpy())
-        return seed
-
-    def _keep(self, draw, *arguments):
-        self._inside = True
-        drawn = draw(*arguments)
-        self._inside = False
+    def _keep(self, draw, *arguments, **keywords):
+        drawn = draw(*arguments, **keywords)
         self.kept.append(drawn.numpy())
         return drawn
 
     def normal(self, shape):
         return self._keep(super().normal, shape)
 
-    def uniform(self, shape, low, high):
-        return self._keep(super().uniform, shape, low, high)
+    def uniform(self, shape, low, high, axis=0):
+        return self._keep(super().uniform, shape, low, high, axis=axis)
 
     def integers(self, shape, low, high):
         return self._keep(super().integers, shape, low, high)
 
     def categories(self, probabilities):
         return self._keep(super().categories, probabilities)
+
+    def dropout(self, features, rate):
+        return features * self._keep(super().dropout, tf.ones_like(features), rate)
 
 
 def record(path, settings, steps):
@@ -97,19 +82,18 @@ def _stir(model):
 
 def _recorded_step(model, batch):
     """Takes one step eagerly; gives its losses and its draws."""
-    length, count = model.networks["classifier"].length, model.config.batch_size
     made = []
 
-    def recorded(seed, step):
-        made.append(RecordedDraws(seed, step, [(count, length), (2 * count, length)]))
+    def recorded(*arguments):
+        made.append(RecordedDraws(*arguments))
         return made[-1]
 
-    plain, cdd_keras.model.Draws = cdd_keras.model.Draws, recorded
+    plain, cdd_keras.forward.Draws = cdd_keras.forward.Draws, recorded
     try:
         for metric in model.metrics:
             metric.reset_state()
         found = model.train_step(as_tensors(batch))
     finally:
-        cdd_keras.model.Draws = plain
+        cdd_keras.forward.Draws = plain
     losses = {name: float(value) for name, value in found.items() if "/" in name}
     return losses, made[0].kept

@@ -102,18 +102,19 @@ def test_stored_images_are_mapped_and_differ_by_seed(tmp_path):
 
 
 def test_recorded_draws_are_those_of_the_step():
-    draws = recording.RecordedDraws(3, 5, [(4, 6)])
+    draws = recording.RecordedDraws(3, 5, None)
     plain = recording.Draws(3, 5)
-    drawn = [draws.normal((2, 3)), draws.uniform((4,), -1.0, 1.0)]
-    expected = [plain.normal((2, 3)), plain.uniform((4,), -1.0, 1.0)]
-    seed = draws.seed()
-    assert np.array_equal(seed, plain.seed())
-    for one, two, kept in zip(drawn, expected, draws.kept, strict=False):
+    drawn, expected = (
+        [of.normal((2, 3)), of.uniform((4,), -1.0, 1.0), of.uniform((2, 4), 0.0, 1.0, axis=1)]
+        for of in (draws, plain)
+    )
+    for one, two, kept in zip(drawn, expected, draws.kept, strict=True):
         assert np.array_equal(one, two)
         assert np.array_equal(one, kept)
     features = tf.random.stateless_normal((4, 6), (0, 0))
-    dropped = tf.nn.experimental.stateless_dropout(features, recording.DROPOUT, seed)
-    assert np.allclose(dropped, features * draws.kept[2], rtol=1e-6)
+    dropped = draws.dropout(features, 0.4)
+    assert np.allclose(dropped, plain.dropout(features, 0.4), rtol=1e-6)
+    assert np.allclose(dropped, features * draws.kept[3])
 
 
 def test_a_worker_that_fails_is_told(capfd):
