@@ -1,8 +1,8 @@
 """The console script: `cdd train ...` is `python -m cdd_keras.train ...`."""
 
-import sys
 from importlib import import_module
 from importlib.util import find_spec
+from typing import NoReturn
 
 from cdd_keras import __version__, cli
 from cdd_keras.errors import UsageError
@@ -52,10 +52,10 @@ def run(arguments: list[str]) -> int | None:
     return 0
 
 
-def main() -> int:
+def main() -> NoReturn:
     """The console script `cdd`."""
-    return cli.main(run)
+    cli.leave(cli.main(run))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -107,4 +107,4 @@ def _check(parsed) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.main(run))
+    cli.leave(cli.main(run))

@@ -166,4 +166,4 @@ def _say(message: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.main(run))
+    cli.leave(cli.main(run))

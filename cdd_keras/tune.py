@@ -146,4 +146,4 @@ def _say(message):
 
 
 if __name__ == "__main__":
-    sys.exit(cli.main(run))
+    cli.leave(cli.main(run))

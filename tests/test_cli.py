@@ -287,3 +287,11 @@ def test_unknown_command_exits_with_2():
     result = python("import sys; from cdd_keras.__main__ import main; sys.exit(main())", "nonsense")
     assert result.returncode == 2
     assert result.stderr.startswith("error: unknown command 'nonsense'.")
+
+
+def test_a_command_leaves_at_once():
+    result = python(
+        "import atexit, time; from cdd_keras import cli; atexit.register(time.sleep, 60);"
+        "print('said'); cli.leave(3)"
+    )
+    assert (result.returncode, result.stdout) == (3, "said\n")
