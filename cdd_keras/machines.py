@@ -16,7 +16,7 @@ from tensorflow.python.eager import context
 
 from cdd_keras.devices import SeveralDevices
 from cdd_keras.errors import CddError, UsageError
-from cdd_keras.replicas import Share, mean_over_replicas
+from cdd_keras.replicas import Share, mean_over_replicas, sum_over_replicas
 from cdd_keras.signals import unheld_signals
 from cdd_keras.workers import check_shares
 
@@ -78,11 +78,10 @@ class SeveralMachines(SeveralDevices):
             return tf.nest.map_structure(self._first, self.strategy.run(on_replica))
 
         def on_replica():
-            replica = tf.distribute.get_replica_context()
-            is_chief = replica.replica_id_in_sync_group == 0
+            is_chief = tf.distribute.get_replica_context().replica_id_in_sync_group == 0
             values_64 = [tf.cast(value, tf.float64) for value in values]
             given = [tf.where(is_chief, value, tf.zeros_like(value)) for value in values_64]
-            return replica.all_reduce(tf.distribute.ReduceOp.SUM, given)
+            return sum_over_replicas(given)
 
         return gather()
 

@@ -284,7 +284,7 @@ def test_console_script_tells_its_version(capsys):
 
 
 def test_unknown_command_exits_with_2():
-    result = python("import sys; from cdd_keras.__main__ import main; sys.exit(main())", "nonsense")
+    result = python("from cdd_keras.__main__ import main; main()", "nonsense")
     assert result.returncode == 2
     assert result.stderr.startswith("error: unknown command 'nonsense'.")
 
