@@ -96,6 +96,8 @@ def _plan(parsed):
     # A run's config.yaml names the run's.
     config = config.replace(output=None)
     if parsed.steps_per_trial is not None:
+        if "steps" in vars(parsed):
+            raise UsageError("--steps and --steps-per-trial are one setting. Give one of them.")
         steps = schema.parse(FIELDS["steps"], parsed.steps_per_trial, "--steps-per-trial")
         config = config.replace(steps=steps)
     # So that best.yaml repeats its number to the last bit.

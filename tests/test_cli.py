@@ -227,7 +227,7 @@ def test_environment_is_settled_and_the_users_values_win(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     cli.prepare_environment()
     names = ("TF_CPP_MIN_LOG_LEVEL", "GRPC_VERBOSITY", "KERAS_BACKEND")
-    assert [os.environ[name] for name in names] == ["0", "ERROR", "tensorflow"]
+    assert [os.environ[name] for name in names] == ["0", "NONE", "tensorflow"]
 
 
 def test_quiet_stderr_drops_noise_and_keeps_the_rest(capfd):

@@ -88,6 +88,10 @@ def test_a_finished_search_goes_on_with_more_trials(finished, capsys):
     assert len(after) == 4
     shown = capsys.readouterr()
     assert "importance" in shown.out
+    # What was there is in the table too, and each trial tells that it begins.
+    ended = re.findall(r"^ +(\d) +[\d.e-]+ ", shown.err, re.MULTILINE)
+    assert ended == ["0", "1", "2", "3"]
+    assert re.findall(r"^trial (\d) begins: .*classifier_rate=", shown.err, re.MULTILINE) == ["3"]
     assert "Search: Running Trial" not in shown.out + shown.err
 
 
@@ -121,6 +125,7 @@ def test_a_folder_that_is_no_search_is_not_emptied(tmp_path, capsys):
         (["--max-trials", "0"], "`--max-trials` is '0'"),
         (["--max-trials", "few"], "a whole number of at least 1"),
         (["--steps-per-trial", "0"], "--steps-per-trial"),
+        (["--steps", "2"], "--steps and --steps-per-trial are one setting"),
         (["--worker-timeout", "1"], "--worker-timeout"),
         (["--objective", "infomx"], "Did you mean infomax"),
         (["--output", "x"], "--directory"),
@@ -213,7 +218,7 @@ def kill(process):
 LONG = ("--steps-per-trial", "100", "--evaluate-every", "0.04", "--max-trials", "2")
 
 
-def test_a_killed_search_loses_nothing_but_the_steps_since_a_checkpoint(cache, tmp_path):
+def test_a_killed_search_loses_nothing_but_the_steps_since_a_checkpoint(cache, tmp_path, capsys):
     folder = SearchFolder(tmp_path / "search")
     process = start(folder, cache, *LONG)
     trial = await_trial(folder, process)
@@ -225,6 +230,9 @@ def test_a_killed_search_loses_nothing_but_the_steps_since_a_checkpoint(cache, t
         for one in records.read_all(folder)
     }
     assert call(folder, *LONG, "--resume") == 0
+    assert re.search(
+        rf"^trial {trial} goes on from step \d+: ", capsys.readouterr().err, re.MULTILINE
+    )
     known = {one.trial: one for one in records.read_all(folder)}
     assert set(known) == {"0", "1"}
     assert {one.state for one in known.values()} == {"completed"}
@@ -252,6 +260,10 @@ def test_a_search_outlives_a_worker(cache, tmp_path):
     assert chief.returncode == 0, told
     left, _ = workers[1].communicate(timeout=60)
     assert workers[1].returncode == 0, left
+    assert f"trains for the chief at {address}" in left
+    assert re.findall(r"^trial (\d) (?:begins|goes on from step \d+): ", left, re.MULTILINE)
+    assert re.findall(r"^trial (\d): [\d.e-]+$", left, re.MULTILINE)
+    assert left.endswith("the search has ended\n")
     assert f"gave no sign of life: trial {lost} goes to another worker" in told
     known = records.read_all(folder)
     assert [one.trial for one in known] == ["0", "1", "2"]

@@ -2,9 +2,9 @@
 
 from cdd_keras.domains import SOURCE, TARGET
 from cdd_keras.errors import UsageError
-from cdd_keras.intervals import evaluation_count, evaluation_interval
+from cdd_keras.intervals import evaluation_count
 from cdd_keras.methods import find_method, traits_of
-from cdd_keras.search.importance import ends
+from cdd_keras.metrics.selection import FALLBACKS
 from cdd_keras.search.objectives import EDITS, NAMES, ORACLES
 from cdd_keras.search.oracles import make_oracle
 
@@ -25,10 +25,14 @@ def check(plan) -> None:
     known = available(plan)
     for name in plan.objective.names:
         if name not in known:
+            default = name == str(plan.objective) == plan.config.criterion
+            given = f"{name}, the default," if default else name
             others = f"one of {', '.join(known)}, or " if known else ""
+            # The first is what the trials themselves are picked by.
+            hint = next((f" Try --objective {one}." for one in FALLBACKS if one in known), "")
             raise UsageError(
-                f"`--objective` {name} is undefined for method {method}. Expected {others}another "
-                "method."
+                f"`--objective` {given} is undefined for method {method}. Expected {others}another "
+                f"method.{hint}"
             )
     if plan.tuner == "hyperband":
         evaluations = evaluation_count(plan.config)
@@ -52,28 +56,6 @@ def check_data(plan, pair) -> None:
             f"`--objective` {plan.objective} reads target labels, and the validation images of "
             f"{pair.names[TARGET]} have none. Expected an objective without labels."
         )
-
-
-def early_rung(plan) -> str | None:
-    """A warning where Hyperband compares trials before all of them train with everything.
-
-    Until then trials differ in what they are trained for, not only in how well.
-    """
-    if plan.tuner != "hyperband":
-        return None
-    config = plan.config
-    evaluations = make_oracle(plan, evaluation_count(config)).first_rung
-    part = min(1.0, evaluations * evaluation_interval(config) / config.steps)
-    searched = [name for name in ("edit_start", "ramp") if name in plan.space.names]
-    latest = config.replace(**{name: ends(plan.space, name)[1] for name in searched})
-    settled = find_method(config.method).recipe(latest).settled
-    if part >= settled:
-        return None
-    return (
-        f"hyperband compares trials at {part:.0%} of a run, and some train with everything from "
-        f"{settled:.0%} on only: what begins late is not seen. Lower edit_start and ramp, or take "
-        "another --tuner."
-    )
 
 
 def available(plan) -> tuple[str, ...]:

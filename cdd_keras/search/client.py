@@ -13,13 +13,16 @@ from cdd_keras.errors import CddError
 from cdd_keras.search.cluster import PATIENCE
 
 BEAT_SECONDS = 2.0
+# How often a worker whose chief is away looks whether the search has ended meanwhile.
+LOOK_SECONDS = 5.0
+AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 # gRPC waits up to two minutes between attempts; a chief that came back would have given up its
 # workers by then.
 OPTIONS = (("grpc.max_reconnect_backoff_ms", 5000),)
 
 
 class FinishedError(Exception):
-    """All trials of the search have ended, and its chief is gone."""
+    """All trials of the search have ended."""
 
 
 class ChiefError(CddError):
@@ -32,13 +35,15 @@ class ChiefClient(OracleClient):
     Args:
         oracle: the worker's own, for its settings.
         place: the worker's `Place`, entered.
+        is_finished: tells whether all trials have ended, and so the chief need not come back.
         patience: seconds that the chief may be away.
     """
 
-    def __init__(self, oracle, place, patience=PATIENCE):
+    def __init__(self, oracle, place, is_finished, patience=PATIENCE):
         super().__init__(oracle)
         channel = grpc.insecure_channel(place.address, options=OPTIONS)
-        self.stub = _PatientStub(protos.get_service_grpc().OracleStub(channel), place, patience)
+        stub = protos.get_service_grpc().OracleStub(channel)
+        self.stub = _PatientStub(stub, place, is_finished, patience)
 
     @contextmanager
     def beating(self, trial: str):
@@ -49,7 +54,7 @@ class ChiefClient(OracleClient):
             while not done.wait(BEAT_SECONDS):
                 try:
                     self.get_trial(trial)
-                except ChiefError:
+                except (ChiefError, FinishedError):
                     # It is away, perhaps to come back; the trial goes on meanwhile.
                     continue
 
@@ -61,11 +66,12 @@ class ChiefClient(OracleClient):
 
 
 class _PatientStub:
-    """KerasTuner's stub; raises ChiefError."""
+    """KerasTuner's stub; raises ChiefError, and FinishedError in place of waiting for nobody."""
 
-    def __init__(self, stub, place, patience):
+    def __init__(self, stub, place, is_finished, patience):
         self._stub = stub
         self._address = place.address
+        self._is_finished = is_finished
         self._patience = patience
 
     def __getattr__(self, name):
@@ -74,22 +80,21 @@ class _PatientStub:
     def _ask(self, call, request, **_):
         until = time.monotonic() + self._patience
         while True:
-            left = max(0.0, until - time.monotonic())
+            left = until - time.monotonic()
             try:
-                return call(request, wait_for_ready=True, timeout=left)
+                return call(request, wait_for_ready=True, timeout=max(0.0, min(left, LOOK_SECONDS)))
             except grpc.RpcError as error:
                 # Killed while it answered, it may come back; every request may be made again.
-                if error.code() != grpc.StatusCode.UNAVAILABLE:
-                    raise self._told(error) from error
+                if error.code() not in AWAY:
+                    raise ChiefError(
+                        f"the chief at {self._address} has failed: {error.details()}. Mend what it "
+                        "says, start it again with --resume, then this worker."
+                    ) from error
+                if self._is_finished():
+                    raise FinishedError from error
+                if time.monotonic() >= until:
+                    raise ChiefError(
+                        f"the chief at {self._address} has not answered for {self._patience:g} "
+                        "seconds. Start it again with --resume, then this worker."
+                    ) from error
             time.sleep(0.5)
-
-    def _told(self, error):
-        if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-            return ChiefError(
-                f"The chief at {self._address} has not answered for {self._patience:g} seconds. "
-                "Start it again with --resume, then this worker."
-            )
-        return ChiefError(
-            f"The chief at {self._address} has failed: {error.details()}. Mend what it says, start "
-            "it again with --resume, then this worker."
-        )

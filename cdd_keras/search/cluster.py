@@ -114,14 +114,14 @@ def listening(place: Place) -> Iterator[grpc.Server | None]:
 
 
 def serve(server, oracle, place: Place, say, mark) -> None:
-    """Answers workers until all trials have ended and they have been told so.
+    """Answers workers until all trials have ended.
 
     Args:
         server: what `listening` gives.
         oracle: a `LastingOracle` whose `lease` is set.
         place: the chief's.
         say: called with a line for the person watching.
-        mark: called when all trials have ended, to leave a mark for workers that come too late.
+        mark: called when all trials have ended, to leave the mark that ends the workers.
 
     Raises:
         Exception: what a request raised.
@@ -138,8 +138,6 @@ def serve(server, oracle, place: Place, say, mark) -> None:
         for tuner_id, trial in oracle.reclaim():
             say(f"{tuner_id} gave no sign of life: trial {trial} goes to another worker")
     mark()
-    # Who looked for the mark just before it was there is about to ask.
+    # Who looked for the mark just before it was there is about to ask. One that is later finds
+    # nobody, and then the mark.
     time.sleep(1)
-    until = time.monotonic() + oracle.lease
-    while oracle.tuner_ids and time.monotonic() < until:
-        time.sleep(0.2)

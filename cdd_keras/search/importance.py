@@ -26,12 +26,12 @@ def rank(space, known) -> dict:
         {"trials": used, "out_of_bag_r2": R² on trials a tree has not seen (0 and less: the
         ranking says nothing), "ranking": [{"setting", "importance": drop of R² when the setting's
         values are permuted}, falling]}; without ranking where there are fewer than 4 trials or
-        all have one objective.
+        all have one objective, as "why_not" says.
     """
     used = [one for one in known if one.state == COMPLETED and one.whole]
     scores = np.array([one.objective for one in used])
-    if len(used) < FEWEST or np.ptp(scores) == 0:
-        return {"trials": len(used), "out_of_bag_r2": None, "ranking": []}
+    if why_not := _why_not(scores):
+        return {"trials": len(used), "out_of_bag_r2": None, "ranking": [], "why_not": why_not}
     # scikit-learn is slow to import, and most of a search does without.
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.inspection import permutation_importance
@@ -46,6 +46,12 @@ def rank(space, known) -> dict:
     ranking.sort(key=lambda one: -one["importance"])
     score = float(forest.oob_score_)
     return {"trials": len(used), "out_of_bag_r2": score, "ranking": ranking}
+
+
+def _why_not(scores) -> str | None:
+    if len(scores) < FEWEST:
+        return f"nothing can be said of {len(scores)} whole trials; it takes {FEWEST}"
+    return "all trials have the same objective" if np.ptp(scores) == 0 else None
 
 
 def position(space, record, name: str) -> float:

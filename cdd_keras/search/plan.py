@@ -166,7 +166,7 @@ class Plan:
         changed += [name for name in new if new[name] != old[name]]
         if changed:
             raise UsageError(
-                f"The search in {self.folder.path} is another one: {', '.join(changed)} changed. "
+                f"the search in {self.folder.path} is another one: {', '.join(changed)} changed. "
                 "Resume it with what it began with, or name another --directory."
             )
 

@@ -14,7 +14,7 @@ from cdd_keras.search import records
 from cdd_keras.search.importance import rank
 from cdd_keras.search.picture import draw
 from cdd_keras.search.records import COMPLETED, FAILED
-from cdd_keras.search.rungs import seconds_trained
+from cdd_keras.search.rungs import earlier_of, seconds_trained
 
 
 class Results:
@@ -50,13 +50,19 @@ class Results:
             record = dataclasses.replace(
                 records.failed(folder, trial, settled, reason),
                 seconds=seconds_trained(folder, trial, values),
-                earlier=values.get("tuner/trial_id"),
+                earlier=earlier_of(values),
             )
             records.write(folder, record)
         known = records.read_all(folder)
         self.write(known)
         write_hparams(self.plan, record)
         self._tell(record, known)
+
+    def tell_earlier(self):
+        """Tells of the trials that ended before the search was resumed."""
+        known = records.read_all(self.plan.folder)
+        for number, one in enumerate(known, start=1):
+            self._tell(one, known[:number])
 
     def write(self, known):
         """Writes results.csv and best.yaml."""
@@ -80,19 +86,18 @@ class Results:
 
     def _tell(self, record, known):
         if not self._headed:
-            self.say(_row("trial", "objective", "best", "by", "seconds", "left", "settings"))
+            self.say(_row("trial", "objective", "best", "by", "seconds", "left"))
             self._headed = True
         best = records.best(known)
-        settings = " ".join(f"{name}={_short(value)}" for name, value in record.values.items())
         self.say(
             _row(
                 record.trial,
-                _short(record.objective) if record.state == COMPLETED else record.state,
-                _short(best.objective) if best else "-",
+                short(record.objective) if record.state == COMPLETED else record.state,
+                short(best.objective) if best else "-",
                 best.trial if best else "-",
                 f"{record.seconds:.0f}",
                 _duration(self._left(known)),
-                record.reason or settings,
+                record.reason or "",
             )
         )
 
@@ -101,11 +106,13 @@ class Results:
         return (self.plan.max_trials - len(known)) * mean / max(1, self.workers())
 
 
-def _row(trial, objective, best, by, seconds, left, settings):
-    return f"{trial:>6} {objective:>10} {best:>10} {by:>6} {seconds:>8} {left:>8}  {settings}"
+def _row(trial, objective, best, by, seconds, left, reason=""):
+    row = f"{trial:>6} {objective:>10} {best:>10} {by:>6} {seconds:>8} {left:>8}  {reason}"
+    return row.rstrip()
 
 
-def _short(value) -> str:
+def short(value) -> str:
+    """A setting or figure in few digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -133,7 +140,7 @@ def best_yaml(plan, best) -> str:
     lines = [
         f"# Trial {best.trial} of the search in {plan.folder.path}: {plan.objective} "
         f"{best.objective!r} at step {best.pick}.",
-        *_figure_lines(best.figures),
+        *_figure_lines(best.figures, plan.config.deterministic),
     ]
     if plan.objective.reads_target_labels:
         lines.append("# CHOSEN BY TARGET LABELS: not a fair choice.")
@@ -141,9 +148,12 @@ def best_yaml(plan, best) -> str:
     return "\n".join([*lines, config.to_yaml()])
 
 
-def _figure_lines(figures):
+def _figure_lines(figures, deterministic):
     """The winner's figures as comments: those that `train` writes in metrics.jsonl, and others."""
-    for again, words in ((True, "which `train` repeats"), (False, "which `train` does not show")):
+    repeated = (
+        "which `train` repeats" if deterministic else "which `train` repeats, but not exactly"
+    )
+    for again, words in ((True, repeated), (False, "which `train` does not show")):
         shown = [
             f"{name} {value!r}"
             for name, value in figures.items()
@@ -175,7 +185,7 @@ def table(plan, known, ranking) -> str:
     )
     names = plan.space.names
     headings = ["trial", str(plan.objective), "steps", "seconds", *names]
-    rows = [[*_cells(one), *(_short(one.values.get(name, "-")) for name in names)] for one in ended]
+    rows = [[*_cells(one), *(short(one.values.get(name, "-")) for name in names)] for one in ended]
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     reasons = ["", *(one.reason or "" for one in ended)]
     lines = [
@@ -185,9 +195,11 @@ def table(plan, known, ranking) -> str:
     if ranking["ranking"]:
         lines += ["", f"importance (out-of-bag R2 {ranking['out_of_bag_r2']:.2f}):"]
         lines += [f"  {one['setting']:<26}{one['importance']:.3f}" for one in ranking["ranking"]]
+    else:
+        lines += ["", f"importance: {ranking['why_not']}"]
     return "\n".join(lines)
 
 
 def _cells(record) -> list[str]:
-    objective = _short(record.objective) if record.state == COMPLETED else record.state
+    objective = short(record.objective) if record.state == COMPLETED else record.state
     return [record.trial, objective, str(record.steps), f"{record.seconds:.0f}"]

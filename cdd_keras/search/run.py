@@ -10,10 +10,10 @@ from cdd_keras import checkpoints
 from cdd_keras.errors import CddError
 from cdd_keras.intervals import evaluation_count
 from cdd_keras.search import records
-from cdd_keras.search.checks import early_rung
 from cdd_keras.search.client import FinishedError
 from cdd_keras.search.cluster import CHIEF, WORKER, serve
 from cdd_keras.search.experiment import Experiment
+from cdd_keras.search.notices import notices
 from cdd_keras.search.oracles import make_oracle
 from cdd_keras.search.results import Results, table
 from cdd_keras.search.trials import TrialTuner
@@ -37,10 +37,9 @@ def search(plan, place, pair, say, lease: float, server=None) -> str | None:
         CddError: no trial trained to its end.
     """
     oracle = make_oracle(plan, evaluation_count(plan.config))
-    if oracle.first_values is None and place.role != WORKER:
-        say("the base configuration lies outside the space, so it is not among the trials")
-    if place.role != WORKER and (warning := early_rung(plan)):
-        say(warning)
+    if place.role != WORKER:
+        for notice in notices(plan, oracle):
+            say(notice)
     with _silence():
         results = Results(plan, say, lambda: len(oracle.tuner_ids))
         oracle.on_end = results.trial_ended
@@ -50,11 +49,14 @@ def search(plan, place, pair, say, lease: float, server=None) -> str | None:
         if place.role == CHIEF:
             oracle.lease = lease
         experiment = Experiment(plan, pair) if pair else None
-        tuner = TrialTuner(oracle, plan, experiment, place)
+        tuner = TrialTuner(oracle, plan, experiment, place, say)
         if place.role == WORKER:
+            say(f"worker {place.name}: trains for the chief at {place.address}")
             with contextlib.suppress(FinishedError):
                 tuner.search()
+            say("the search has ended")
             return None
+        results.tell_earlier()
         oracle.save()
         tuner.save()
         if place.role == CHIEF:

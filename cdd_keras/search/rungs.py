@@ -6,6 +6,11 @@ from cdd_keras.files import making, write_text
 from cdd_keras.runs import RunFolder
 
 
+def earlier_of(values) -> str | None:
+    """The trial of the rung before that KerasTuner's values say a trial goes on from."""
+    return values.get("tuner/trial_id")
+
+
 def promote(earlier, folder):
     """Makes a trial's folder from that of the rung before: rows, and checkpoints with optimisers.
 
@@ -29,7 +34,7 @@ def seconds_trained(folder, trial, values) -> float:
         trial: its name.
         values: KerasTuner's, which name the rung before.
     """
-    earlier = values.get("tuner/trial_id")
+    earlier = earlier_of(values)
     before = _seconds(folder.trial(earlier)) if earlier else 0.0
     return max(0.0, _seconds(folder.trial(trial)) - before)
 

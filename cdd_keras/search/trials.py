@@ -8,6 +8,7 @@ from contextlib import nullcontext
 import keras_tuner as kt
 import tensorflow as tf
 
+from cdd_keras import checkpoints
 from cdd_keras.checkpoints import DamagedError
 from cdd_keras.files import write_json
 from cdd_keras.finite import NotFiniteError
@@ -19,7 +20,8 @@ from cdd_keras.search.cluster import WORKER
 from cdd_keras.search.memory import forgotten
 from cdd_keras.search.owner import Claim, TakenError
 from cdd_keras.search.records import COMPLETED, FAILED, Record
-from cdd_keras.search.rungs import promote, seconds_trained
+from cdd_keras.search.results import short
+from cdd_keras.search.rungs import earlier_of, promote, seconds_trained
 
 
 class TrialTuner(kt.engine.base_tuner.BaseTuner):
@@ -30,16 +32,18 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         plan: the `Plan`.
         experiment: the `Experiment`, or None for a chief, which trains nothing.
         place: the process's `Place` in the search.
+        say: called with a line for the person watching as a trial begins, and in a worker ends.
     """
 
-    def __init__(self, oracle, plan, experiment, place):
+    def __init__(self, oracle, plan, experiment, place, say):
         self.plan = plan
+        self.say = say
         folder = self.plan.folder.oracle
         super().__init__(oracle, experiment, directory=str(folder.parent), project_name=folder.name)
         self._beating = nullcontext
         if place.role == WORKER:
             # In the place of KerasTuner's own.
-            self.oracle = ChiefClient(oracle, place)
+            self.oracle = ChiefClient(oracle, place, plan.is_finished)
             self._beating = self.oracle.beating
 
     def _populate_initial_space(self):
@@ -83,6 +87,8 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         done = records.read(self.plan.folder, trial.trial_id)
         if done is None:
             done = self._run(trial)
+        if self._is_worker():
+            self.say(f"trial {trial.trial_id}: {done.reason or short(done.objective)}")
         if done.state == FAILED:
             raise kt.errors.FailedTrialError(done.reason)
         return {str(self.plan.objective): done.objective}
@@ -92,6 +98,7 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         began = time.monotonic()
         with self._beating(trial.trial_id), forgotten():
             folder, claim = self._take(trial)
+            self._tell_begin(trial, folder)
             try:
                 done = self._attempt(trial, folder, claim)
             except DamagedError:
@@ -108,7 +115,7 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         done = dataclasses.replace(
             done,
             seconds=before + time.monotonic() - began,
-            earlier=trial.hyperparameters.values.get("tuner/trial_id"),
+            earlier=earlier_of(trial.hyperparameters.values),
         )
         records.write(self.plan.folder, done)
         return done
@@ -120,11 +127,18 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         if folder.path.exists() and not folder.config.is_file():
             # A kill came while it was made.
             shutil.rmtree(folder.path)
-        if earlier := hp.values.get("tuner/trial_id"):
+        if earlier := earlier_of(hp.values):
             promote(self.plan.folder.trial(earlier), folder)
         config = self.hypermodel.config(hp).replace(output=str(folder.path))
         folder = prepare_run(config, resume=True, overwrite=False)
         return folder, Claim(folder.path, self.tuner_id)
+
+    def _tell_begin(self, trial, folder):
+        step = max(checkpoints.steps(folder.checkpoints), default=0)
+        values = self.plan.space.settle(trial.hyperparameters.values)
+        settings = " ".join(f"{name}={short(value)}" for name, value in values.items())
+        begins = f"goes on from step {step}" if step else "begins"
+        self.say(f"trial {trial.trial_id} {begins}: {settings}")
 
     def _attempt(self, trial, folder, claim):
         """The record of a trial's training."""

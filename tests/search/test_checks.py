@@ -1,7 +1,6 @@
 """Checks before a search: what could come to nothing is refused, and what could not is not."""
 
 import dataclasses
-import re
 
 import pytest
 import tiny
@@ -10,15 +9,18 @@ from cdd_keras.config import CRITERIA, METHODS
 from cdd_keras.domains import TARGET
 from cdd_keras.errors import UsageError
 from cdd_keras.evaluation import label_free_scores
-from cdd_keras.search import parse_objective, parse_space
-from cdd_keras.search.checks import available, check, check_data, early_rung
+from cdd_keras.search import parse_objective
+from cdd_keras.search.checks import available, check, check_data
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         ({"method": "oracle"}, "trains on target labels"),
-        ({"objective": "agreement"}, r"agreement is undefined for method source_only.*infomax"),
+        (
+            {"objective": "agreement"},
+            r"agreement, the default, is undefined for .* source_only.* Try --objective infomax\.",
+        ),
         ({"objective": "kappa", "method": "cdd", "belief_via_source": 0.0}, "kappa is undefined"),
         ({"objective": "infomax", "method": "acgan"}, "one of source_accuracy, or another method"),
         ({"objective": "infomax", "method": "infogan"}, r"infogan\. Expected another method"),
@@ -76,14 +78,3 @@ def test_an_oracles_objective_needs_target_labels(make_plan, pair):
     check_data(dataclasses.replace(plan, objective=parse_objective("infomax")), unlabelled)
     with pytest.raises(UsageError, match="the validation images of photo have none"):
         check_data(plan, unlabelled)
-
-
-def test_a_rung_before_the_last_edits_begin_is_told(make_plan):
-    settings = {"tuner": "hyperband", "max_trials": 20, "steps": 80, "evaluate_every": 0.125}
-    late = {"edit_start": {"min": 0.1, "max": 0.5}}
-    plan = make_plan(method="cdd", space=late, ramp=0.1, **settings)
-    # 0.5 + 0.1, and what the target's edits come after the source's.
-    assert re.search(r"at 38% of a run.* from 68% on", early_rung(plan))
-    assert early_rung(dataclasses.replace(plan, tuner="random")) is None
-    early = parse_space({"edit_start": {"min": 0.1, "max": 0.2}})
-    assert early_rung(dataclasses.replace(plan, space=early)) is None

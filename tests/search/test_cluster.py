@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from cdd_keras.errors import CddError, UsageError
-from cdd_keras.search.client import ChiefClient, ChiefError
+from cdd_keras.search.client import ChiefClient, ChiefError, FinishedError
 from cdd_keras.search.cluster import (
     ALONE,
     CHIEF,
@@ -59,6 +59,8 @@ def serving(address, make_plan):
                     serve(server, chief.oracle, place, lambda line: None, lambda: None)
                 except Exception as error:
                     chief.set_exception(error)
+                else:
+                    chief.set_result(None)
 
             # Of those that hang no thread is waited for.
             threading.Thread(target=run, daemon=True).start()
@@ -134,7 +136,7 @@ def test_an_error_in_a_request_ends_the_chief_and_is_told_to_its_worker(serving,
         raise OSError(28, "No space left on device")
 
     chief = serving(on_end=full)
-    client = ChiefClient(chief.oracle, worker, patience=10)
+    client = ChiefClient(chief.oracle, worker, lambda: False, patience=10)
     trial = client.create_trial("worker")
     trial.status = "FAILED"
     with pytest.raises(ChiefError, match=r"has failed: .*No space left on device\. Mend"):
@@ -146,7 +148,7 @@ def test_an_error_in_a_request_ends_the_chief_and_is_told_to_its_worker(serving,
 
 
 def test_a_worker_waits_for_its_chief(serving, worker, make_plan):
-    client = ChiefClient(make_oracle(make_plan(), 2), worker, patience=30)
+    client = ChiefClient(make_oracle(make_plan(), 2), worker, lambda: False, patience=30)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(client.create_trial, "worker")
         time.sleep(0.5)
@@ -157,6 +159,29 @@ def test_a_worker_waits_for_its_chief(serving, worker, make_plan):
 
 
 def test_a_chief_that_stays_away_is_told(worker, make_plan):
-    client = ChiefClient(make_oracle(make_plan(), 2), worker, patience=0.5)
+    client = ChiefClient(make_oracle(make_plan(), 2), worker, lambda: False, patience=0.5)
     with pytest.raises(ChiefError, match=rf"{worker.address} has not answered for 0.5.*--resume"):
         client.create_trial("worker")
+
+
+def test_a_worker_does_not_wait_for_a_chief_whose_search_has_ended(worker, make_plan, monkeypatch):
+    monkeypatch.setattr("cdd_keras.search.client.LOOK_SECONDS", 0.1)
+    plan = make_plan()
+    client = ChiefClient(make_oracle(plan, 2), worker, plan.is_finished, patience=60)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(client.create_trial, "worker")
+        time.sleep(0.5)
+        assert not asked.done()
+        plan.mark_finished()
+        with pytest.raises(FinishedError):
+            asked.result(timeout=20)
+
+
+def test_a_chief_does_not_wait_for_a_worker_that_is_gone(serving, worker):
+    chief = serving(max_trials=1)
+    client = ChiefClient(chief.oracle, worker, lambda: False, patience=10)
+    trial = client.create_trial("worker")
+    trial.status = "FAILED"
+    client.end_trial(trial)
+    # It never asks again; its lease is a minute.
+    assert chief.result(timeout=20) is None

@@ -89,12 +89,13 @@ def test_the_best_is_whole_and_complete(finished):
     assert "TARGET LABELS" not in plan.folder.best.read_text()
 
 
-def test_the_best_says_which_figures_train_repeats(make_plan):
-    plan = make_plan(objective="infomax+source_edit_success")
+@pytest.mark.parametrize(("deterministic", "but"), [(True, ""), (False, ", but not exactly")])
+def test_the_best_says_which_figures_train_repeats(deterministic, but, make_plan):
+    plan = make_plan(objective="infomax+source_edit_success", deterministic=deterministic)
     figures = {"infomax": 0.5, "kappa": None, "snd": 1.25, "source_edit_success": 0.75}
     record = Record("0", "completed", {}, 1.25, {**figures, str(plan.objective): 1.25}, 4, 4, True)
     lines = best_yaml(plan, record).splitlines()
-    assert lines[1] == "# Figures which `train` repeats: infomax 0.5, snd 1.25."
+    assert lines[1] == f"# Figures which `train` repeats{but}: infomax 0.5, snd 1.25."
     assert lines[2] == (
         "# Figures which `train` does not show: source_edit_success 0.75, "
         "infomax+source_edit_success 1.25."
@@ -119,7 +120,7 @@ def test_trials_are_in_the_order_of_their_numbers(make_plan):
 
 def test_each_trial_is_told_with_the_best_so_far_and_the_time_left(finished):
     _, known, lines = finished
-    assert lines[0].split() == ["trial", "objective", "best", "by", "seconds", "left", "settings"]
+    assert lines[0].split() == ["trial", "objective", "best", "by", "seconds", "left"]
     best = 0.0
     for line, record in zip(lines[1:13], known, strict=False):
         best = max(best, record.objective)
@@ -132,6 +133,13 @@ def test_each_trial_is_told_with_the_best_so_far_and_the_time_left(finished):
     # Six trials of 20 are left, of 7.5 seconds each.
     assert "0:00:45" in lines[-1]
     assert lines[-1].endswith("its process ended 3 times while it ran")
+
+
+def test_a_search_that_goes_on_tells_what_it_had(finished):
+    plan, _, before = finished
+    lines = []
+    Results(plan, lines.append).tell_earlier()
+    assert [line.split()[:5] for line in lines] == [line.split()[:5] for line in before]
 
 
 def test_tensorboard_has_hyper_parameters_and_figures(finished):
@@ -164,9 +172,15 @@ def test_the_ranking_finds_the_setting_that_mattered(finished):
 
 def test_too_few_or_equal_trials_are_not_ranked(finished):
     plan, known, _ = finished
-    assert rank(plan.space, known[:3])["ranking"] == []
+    few = rank(plan.space, known[:3])
+    assert few["ranking"] == []
+    assert few["why_not"] == "nothing can be said of 3 whole trials; it takes 4"
+    assert table(plan, known[:3], few).endswith(f"importance: {few['why_not']}")
     equal = [Record(str(n), "completed", known[n].values, 1.0, whole=True) for n in range(6)]
-    assert rank(plan.space, equal) == {"trials": 6, "out_of_bag_r2": None, "ranking": []}
+    assert rank(plan.space, equal) == {
+        **{"trials": 6, "out_of_bag_r2": None, "ranking": []},
+        "why_not": "all trials have the same objective",
+    }
 
 
 def test_positions_are_in_the_unit_interval(finished):
