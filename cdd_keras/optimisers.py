@@ -70,7 +70,15 @@ class _OneOperation:
     On networks of a few hundred small variables starting operations is what a step waits for.
     The formula stays Keras's, and so does what is saved, for which the classes bear Keras's names:
     by them Keras finds a part of a file of weights.
+
+    Raises:
+        ValueError: `amsgrad`, which the operation does not have.
     """
+
+    def __init__(self, *arguments, **settings):
+        super().__init__(*arguments, **settings)
+        if self.amsgrad:
+            raise ValueError("`amsgrad` is true. Expected false, or Keras's own optimiser.")
 
     def apply(self, grads, trainable_variables=None):
         # One for all variables; in the operation it would be a few small ones for each.

@@ -65,6 +65,12 @@ def test_all_state_is_among_the_variables():
     assert optimizers.built
 
 
+@pytest.mark.parametrize("kind", [Adam, AdamW])
+def test_what_the_operation_does_not_have_is_refused(kind):
+    with pytest.raises(ValueError, match="`amsgrad` is true"):
+        kind(1e-3, amsgrad=True)
+
+
 def test_every_player_needs_an_optimiser():
     with pytest.raises(ValueError, match="zip"):
         group(0.1).build_for([[], []])
