@@ -17,9 +17,9 @@ def to_image(outputs):
     return wide + (wide.clamp(-1.0, 1.0) - wide).detach()
 
 
-def convolution(inputs, outputs, size=3, stride=1):
+def convolution(inputs, outputs, size=3, stride=1, bias=True):
     # For even sides this is the padding "same".
-    return nn.Conv2d(inputs, outputs, size, stride, padding=(size - 1) // 2)
+    return nn.Conv2d(inputs, outputs, size, stride, padding=(size - 1) // 2, bias=bias)
 
 
 def channel_norm(features):

@@ -28,10 +28,8 @@ def parts(layer):
     if isinstance(layer, nn.Conv2d):
         out = shuffled if getattr(layer, "shuffled", False) else same
         into = shuffled if getattr(layer, "unshuffled", False) else same
-        return [
-            (layer.weight, lambda kernel: out(into(kernel.transpose(3, 2, 0, 1), 1), 0)),
-            (layer.bias, lambda bias: out(bias, 0)),
-        ]
+        found = [(layer.weight, lambda kernel: out(into(kernel.transpose(3, 2, 0, 1), 1), 0))]
+        return found if layer.bias is None else [*found, (layer.bias, lambda bias: out(bias, 0))]
     if isinstance(layer, nn.Linear):
         return [(layer.weight, np.transpose), (layer.bias, same)]
     if isinstance(layer, nn.Embedding):

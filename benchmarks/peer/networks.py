@@ -123,8 +123,8 @@ class Classifier(nn.Module):
         side = size // 2 ** len(widths)
         widths = [width for width in widths for _ in range(2)]
         pairs = pairwise(widths)
-        self.stems = per_domain(lambda: convolution(1, channels))
-        self.trunk = nn.ModuleList([convolution(*pair) for pair in pairs])
+        self.stems = per_domain(lambda: convolution(1, channels, bias=False))
+        self.trunk = nn.ModuleList([convolution(*pair, bias=False) for pair in pairs])
         self.norms = per_domain(
             lambda: nn.ModuleList([nn.BatchNorm2d(width, eps=1e-3) for width in widths])
         )

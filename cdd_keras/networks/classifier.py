@@ -13,6 +13,11 @@ DROPOUT = 0.4
 DEPTH = 2
 
 
+def _convolution(filters):
+    """Without a bias: the batch norm behind it would take it out again."""
+    return convolution(filters, use_bias=False)
+
+
 class Classifier(keras.layers.Layer):
     """A small CNN with one trunk, and where `private` a stem and batch norms for each domain.
 
@@ -36,9 +41,9 @@ class Classifier(keras.layers.Layer):
         widths += [widths[-1]] * halvings_beyond_32(config.image_size)
         levels = len(widths)
         widths = [width for width in widths for _ in range(DEPTH)]
-        shared = None if private_stems else convolution(widths[0])
-        self.stems = {domain: shared or convolution(widths[0]) for domain in self.domains}
-        self.trunk = [convolution(width) for width in widths[1:]]
+        shared = None if private_stems else _convolution(widths[0])
+        self.stems = {domain: shared or _convolution(widths[0]) for domain in self.domains}
+        self.trunk = [_convolution(width) for width in widths[1:]]
         several = config.strategy != "none"
         self.norms = {
             domain: [
