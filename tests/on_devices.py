@@ -1,8 +1,9 @@
 """Tiny models trained for 20 steps on the devices of a strategy: a process of `test_devices`.
 
-    python on_devices.py STRATEGY CPUS FOLDER
+    python on_devices.py STRATEGY CPUS FOLDER [METHOD-OPTIMISER ...]
 
-writes FOLDER/METHOD-OPTIMISER.npz, with the weights that training decides and the losses.
+writes FOLDER/METHOD-OPTIMISER.npz, with all weights and the losses; OPTIMISER is `adam`, the
+method's own, or `sgd`. `benchmarks/devices.py` compares more of them than the tests do.
 """
 
 import sys
@@ -15,27 +16,23 @@ import tiny
 
 from cdd_keras.data import training_batches
 from cdd_keras.data.sets import ImageSet
-from cdd_keras.networks import Classifier
 from cdd_keras.strategies import open_devices
 
-TRAININGS = (("acgan", "adam"), ("dann", "adam"), ("dann", "sgd"))
+TRAININGS = ("acgan-adam", "dann-sgd")
 BATCH = 8
 STEPS = 20
 
 
-def main(strategy, cpus, folder):
+def main(strategy, cpus, folder, *trainings):
     (cpu,) = tf.config.list_physical_devices("CPU")
     parts = [tf.config.LogicalDeviceConfiguration()] * int(cpus)
     tf.config.set_logical_device_configuration(cpu, parts)
     config = tiny.config(batch_size=BATCH, strategy=strategy)
     devices = open_devices(config, lambda line: print(line, file=sys.stderr))
-    for method, optimiser in TRAININGS:
-        model, losses = train(method, optimiser, strategy, devices)
-        meaningless = set(map(id, undecided(model)))
-        decided = [weight for weight in model.weights if id(weight) not in meaningless]
+    for training in trainings or TRAININGS:
+        model, losses = train(*training.split("-"), strategy, devices)
         if devices.is_chief:
-            arrays = tiny.values(decided)
-            np.savez(Path(folder) / f"{method}-{optimiser}.npz", losses, *arrays)
+            np.savez(Path(folder) / f"{training}.npz", losses, *tiny.values(model.weights))
     devices.wait()
 
 
@@ -54,16 +51,6 @@ def train(method, optimiser, strategy, devices):
     data = training_batches(*sets, batch_size=BATCH, seed=0, balanced=True, share=devices.share)
     history = tiny.fit(model, data, steps_per_epoch=STEPS)
     return model, np.array([history[name][0] for name in sorted(history)])
-
-
-def undecided(model):
-    """What only rounding moves: a bias that a batch norm takes out again, and the mean of it."""
-    for networks in (model.networks, model.averaged):
-        for network in networks.values():
-            if isinstance(network, Classifier):
-                for domain in network.domains:
-                    for layer, norm, _ in network._blocks(domain):
-                        yield from (layer.bias, norm.moving_mean)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,9 @@
 """Several devices and processes end with one device's weights, and outlive each other's deaths."""
 
-import json
 import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -19,9 +17,20 @@ from doc_pages import ROOT, blocks
 from on_devices import TRAININGS
 
 from benchmarks.killing import Training
+from benchmarks.side_by_side import (
+    MIRRORED,
+    MULTIWORKER,
+    ONE,
+    arrays,
+    cluster,
+    environment,
+    norms_apart,
+    train,
+)
 from cdd_keras import checkpoints, cli
 from cdd_keras.devices import OneDevice
 from cdd_keras.strategies import open_devices
+from cdd_keras.train import run
 from cdd_keras.workers import VARIABLE, check_shares, read_workers
 
 PAGE = ROOT / "docs" / "devices.md"
@@ -36,18 +45,6 @@ TOLERANCE = {"adam": 1e-3, "sgd": 1e-5}
 LOST = "has died or cannot be reached. Nothing that was saved is lost: start all workers again"
 
 
-def cluster(count=2):
-    """A value of TF_CONFIG for each of some workers on this machine."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    for one in sockets:
-        one.close()
-    return [
-        json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})
-        for index in range(count)
-    ]
-
-
 def documented():
     """The arguments of each worker's training on the page, without its run folder."""
     ((_, body),) = blocks(PAGE, "sh")
@@ -60,53 +57,21 @@ def documented():
     return [command[3:-2] for _, *command in lines]
 
 
-def environment(**others):
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    return {**os.environ, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3", **others}
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Strategy -> folder of what `on_devices.py` left."""
-    folders, processes = {}, []
-
-    def start(strategy, cpus, **others):
-        folders.setdefault(strategy, tmp_path_factory.mktemp(strategy))
-        command = [sys.executable, str(ROOT / "tests/on_devices.py"), strategy, str(cpus)]
-        processes.append(
-            subprocess.Popen(
-                [*command, str(folders[strategy])], env=environment(**others), stderr=-1, text=True
-            )
-        )
-
-    start("none", 1)
-    start("mirrored", 2)
-    for config in cluster():
-        start("multiworker", 1, **{VARIABLE: config})
-    for process in processes:
-        said = process.communicate(timeout=300)[1]
-        assert process.returncode == 0, said
-    return folders
+    """Place -> folder of what `on_devices.py` left."""
+    return train(tmp_path_factory.mktemp("trained"), (ONE, MIRRORED, MULTIWORKER))
 
 
-def arrays(folder, method, optimiser):
-    with np.load(folder / f"{method}-{optimiser}.npz") as file:
-        return [file[name].astype("float64") for name in file.files]
-
-
-def norms_apart(first, second):
-    norms = np.array([[np.linalg.norm(one) for one in pair] for pair in (first, second)])
-    return np.max(np.abs(norms[0] - norms[1]) / np.maximum(norms[0], 1e-30))
-
-
-@pytest.mark.parametrize("strategy", ["mirrored", "multiworker"])
-@pytest.mark.parametrize(("method", "optimiser"), TRAININGS)
-def test_several_devices_end_with_the_weights_of_one(strategy, method, optimiser, trained):
-    losses, *weights = arrays(trained["none"], method, optimiser)
-    others, *several = arrays(trained[strategy], method, optimiser)
+@pytest.mark.parametrize("place", [MIRRORED, MULTIWORKER])
+@pytest.mark.parametrize("training", TRAININGS)
+def test_several_devices_end_with_the_weights_of_one(place, training, trained):
+    losses, weights = arrays(trained[ONE], training)
+    others, several = arrays(trained[place], training)
+    tolerance = TOLERANCE[training.rpartition("-")[2]]
     assert len(weights) > 20
-    assert norms_apart(weights, several) <= TOLERANCE[optimiser]
-    np.testing.assert_allclose(others, losses, rtol=10 * TOLERANCE[optimiser], atol=1e-6)
+    assert norms_apart(weights, several) <= tolerance
+    np.testing.assert_allclose(others, losses, rtol=10 * tolerance, atol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +105,6 @@ def story(tmp_path_factory):
             getattr(stage, victim).process.send_signal(number)
             finish(stage)
         finish(begin("finished", "--resume"))
-        again = Training([*documented()[0], *SMALL, "--resume"], folder)
-        again.finish()
-        stages["again"] = SimpleNamespace(chief=again)
     return stages
 
 
@@ -193,9 +155,12 @@ def test_it_ends_with_all_evaluations_and_the_chief_alone_writes(story):
     assert not stage.other.folder.path.exists()
 
 
-def test_a_finished_run_is_left_as_it_is_without_the_others(story):
-    assert story["again"].chief.process.returncode == 0
-    assert "is finished" in said(story["again"].chief)
+def test_a_finished_run_is_left_as_it_is_without_the_others(story, monkeypatch, capsys):
+    folder = story["finished"].chief.folder.path
+    monkeypatch.setenv(VARIABLE, cluster()[0])
+    again = [*documented()[0], *SMALL, "--resume", "--output", str(folder)]
+    assert cli.main(run, again) == 0
+    assert "is finished" in capsys.readouterr().err
 
 
 def test_who_is_alone_or_differs_ends(tmp_path, monkeypatch):
