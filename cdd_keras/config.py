@@ -119,6 +119,12 @@ class Config:
         "what the classifier sees: contrast-normalised grey, or raw colour",
         choices=("normalised", "raw"),
     )
+    edit_strength: float = _networks(
+        1.5, "cdd's edits within a domain at use, as a multiple of those trained", "[0, 10]"
+    )
+    translation_strength: float = _networks(
+        1.0, "the same of its edits in translations and samples", "[0, 10]"
+    )
 
     reconstruction_weight: float = _weights(50.0, "L1 reconstruction", "[0, inf)")
     kl_weight: float = _weights(5e-4, "KL divergence, summed over the code", "[0, inf)")

@@ -95,10 +95,15 @@ class TrainedUse(Abilities):
         return self.averaged["encoder"](images, domain=domain)[0]
 
     @for_any_batch
-    def decode(self, codes, domain, values):
-        """Images of codes: values int32 (batch,), -1 for the base without an attribute.
+    def decode(self, codes, domain, values, strengths):
+        """Images of codes; a method that draws without values always gives the base.
 
-        A method that draws without values always gives the base.
+        Args:
+            codes: (batch, *code).
+            domain: the domain to draw in.
+            values: int32 (batch,), attribute values; -1 for the base without any.
+            strengths: float32 (batch,), of the edits, see `strength`; a method whose generator
+                does not edit a base has none.
 
         Returns:
             float32 (batch, size, size, 3) in [-1, 1].
@@ -108,9 +113,18 @@ class TrainedUse(Abilities):
         base = generator.base(features, domain)
         if not self.traits.shows_values:
             return to_image(base)
-        edited = generator.edit(features, tf.maximum(values, 0), domain)
+        given = (strengths,) if generator.has_strength else ()
+        edited = generator.edit(features, tf.maximum(values, 0), domain, *given)
         without = tf.reshape(values == NO_VALUE, (-1, 1, 1, 1))
         return tf.where(without, to_image(base), edited)
+
+    def strength(self, source, target):
+        """How strong edits are at use, as a multiple of those trained.
+
+        Within a domain an image is kept so well in training that the change falls short of
+        what a value asks for; from one domain to the other it goes too far.
+        """
+        return self.config.edit_strength if source == target else self.config.translation_strength
 
     def translate(self, images, source, target, values):
         """Images of one domain redrawn in a domain with a value.
@@ -128,7 +142,8 @@ class TrainedUse(Abilities):
         if not self.networks["generator"].draws_base:
             read = tf.argmax(self.classify(images, source), -1, tf.int32)
             values = tf.where(values == NO_VALUE, read, values)
-        return self.decode(self.encode(images, source), target, values)
+        strengths = tf.fill(tf.shape(values), self.strength(source, target))
+        return self.decode(self.encode(images, source), target, values, strengths)
 
     def sample(self, values, domain, seed):
         """Images drawn from the prior, one a value.
@@ -142,7 +157,8 @@ class TrainedUse(Abilities):
             float32 (batch, size, size, 3) in [-1, 1].
         """
         codes = self.prior.sample(tf.shape(values)[0], Draws(seed))
-        return self.decode(codes, domain, values)
+        strengths = tf.fill(tf.shape(values), self.config.translation_strength)
+        return self.decode(codes, domain, values, strengths)
 
     def fit_at_rest(self, images, labels):
         """Fits what no gradient trains, such as the prior that samples are drawn from.

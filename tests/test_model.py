@@ -316,12 +316,27 @@ def test_a_term_ramps_over_its_part_of_the_run():
 
 def test_no_value_gives_the_base(trained):
     codes = trained.encode(IMAGES, SOURCE)
-    edited = trained.decode(codes, TARGET, tf.constant([1, 1, 1, 1]))
-    base = trained.decode(codes, TARGET, tf.fill((BATCH,), NO_VALUE))
-    mixed = trained.decode(codes, TARGET, tf.constant([1, NO_VALUE, 1, NO_VALUE]))
+    strengths = tf.ones(BATCH)
+    edited = trained.decode(codes, TARGET, tf.constant([1, 1, 1, 1]), strengths)
+    base = trained.decode(codes, TARGET, tf.fill((BATCH,), NO_VALUE), strengths)
+    mixed = trained.decode(codes, TARGET, tf.constant([1, NO_VALUE, 1, NO_VALUE]), strengths)
     np.testing.assert_allclose(mixed[::2], edited[::2], atol=1e-5)
     np.testing.assert_allclose(mixed[1::2], base[1::2], atol=1e-5)
     assert np.abs(edited - base).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("source", "strength"), [(SOURCE, "translation_strength"), (TARGET, "edit_strength")]
+)
+def test_an_edit_is_as_strong_as_its_domains_ask_for(source, strength, trained, monkeypatch):
+    values = tf.ones(BATCH, tf.int32)
+    settings = {"edit_strength": 3.0, "translation_strength": 0.0, strength: 0.5}
+    monkeypatch.setattr(trained, "config", trained.config.replace(**settings))
+    codes = trained.encode(IMAGES, source)
+    halved = trained.decode(codes, TARGET, values, tf.fill((BATCH,), 0.5))
+    np.testing.assert_array_equal(trained.translate(IMAGES, source, TARGET, values), halved)
+    trained_for = trained.decode(codes, TARGET, values, tf.ones(BATCH))
+    assert np.abs(trained_for - halved).max() > 1e-4
 
 
 def test_reading_is_blind_to_mirroring(trained):

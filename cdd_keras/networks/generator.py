@@ -36,6 +36,8 @@ class EditGenerator(keras.layers.Layer):
 
     # Whether images without a value are drawn in training, so that they are worth looking at.
     draws_base = True
+    # Whether an edit may be made stronger or weaker than in training.
+    has_strength = True
 
     def __init__(self, config, classes, **kwargs):
         super().__init__(**kwargs)
@@ -61,9 +63,19 @@ class EditGenerator(keras.layers.Layer):
         """Pre-activations of the image without an attribute: float32 (batch, size, size, 3)."""
         return self.head(features, domain=domain)
 
-    def edit(self, features, values, domain):
-        """The image with a value drawn into it: float32 (batch, size, size, 3) in [-1, 1]."""
+    def edit(self, features, values, domain, strengths=None):
+        """The image with a value drawn into it: float32 (batch, size, size, 3) in [-1, 1].
+
+        Args:
+            features: of the trunk.
+            values: int32 (batch,).
+            domain: the domain to draw in.
+            strengths: float32 (batch,), what each change is multiplied by; None: 1, as in
+                training.
+        """
         change = self.change(self.modulation(features, values), domain=domain)
+        if strengths is not None:
+            change *= tf.cast(strengths, change.dtype)[:, None, None, None]
         # The base is not to be made easy to edit: what is changed learns nothing from it, but
         # for what the change is computed from.
         return to_image(self.base(tf.stop_gradient(features) + change, domain))
@@ -79,6 +91,8 @@ class CodeGenerator(keras.layers.Layer):
         code: shape of a code; that of `config` by default.
         domains: those it draws images of.
     """
+
+    has_strength = False
 
     def __init__(self, config, classes, code=None, domains=DOMAINS, **kwargs):
         super().__init__(**kwargs)

@@ -132,7 +132,8 @@ def _sample(run, labels, seeds, domains):
         seeds,
         fn_output_signature=tf.TensorSpec(model.prior.shape, tf.float32),
     )
-    return _drawn(run, domains, codes, labels)
+    strengths = tf.fill(tf.shape(labels), model.config.translation_strength)
+    return _drawn(run, domains, codes, labels, strengths)
 
 
 def _translate(run, images, labels, sources, targets):
@@ -164,14 +165,19 @@ def _translate(run, images, labels, sources, targets):
     codes = _by_domain(
         sources, lambda domain, image: model.encode(image, domain), model.prior.shape, images
     )
-    return _drawn(run, targets, codes, values)
+    within, across = (model.strength(SOURCE, domain) for domain in (SOURCE, TARGET))
+    strengths = tf.where(sources == targets, within, across)
+    return _drawn(run, targets, codes, values, strengths)
 
 
-def _drawn(run, domains, codes, values):
-    def draw(domain, code, value):
-        return run.model.decode(code, domain, value)
+def _drawn(run, domains, *rows):
+    """Images of codes, values and strengths, each row in its own domain."""
 
-    return _by_domain(domains, draw, image_spec(run).shape[1:], codes, values)
+    def draw(domain, *chosen):
+        code, *others = chosen
+        return run.model.decode(code, domain, *others)
+
+    return _by_domain(domains, draw, image_spec(run).shape[1:], *rows)
 
 
 def _by_domain(domains, function, shape, *rows, kind=tf.float32):

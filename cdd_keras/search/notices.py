@@ -8,7 +8,8 @@ from cdd_keras.search.checks import available
 from cdd_keras.search.importance import choices, ends
 
 # Whether a method reads them is known, beside rates and weights.
-FOLLOWED = ("edit_start", "ramp", "belief_via_source")
+STRENGTHS = ("edit_strength", "translation_strength")
+FOLLOWED = ("edit_start", "ramp", "belief_via_source", *STRENGTHS)
 
 
 def notices(plan, oracle) -> list[str]:
@@ -40,11 +41,14 @@ def notices(plan, oracle) -> list[str]:
 def unused(plan) -> tuple[str, ...]:
     """The settings searched that the method reads in no trial, as far as that can be told.
 
-    It can of rates, by the players; of weights and phases, which are its recipe's; and of the
-    belief through the source.
+    It can of rates, by the players; of weights and phases, which are its recipe's; of the
+    belief through the source; and of the strengths of edits.
     """
     method = find_method(plan.config.method)
     used = {"belief_via_source"} if traits_of(plan.config.method).reads_through_source else set()
+    generator = method.networks(plan.config, 2).get("generator")
+    if getattr(generator, "has_strength", False):
+        used |= {*STRENGTHS}
     for config in _corners(plan):
         noted = _Noted(config)
         used |= {f"{player.name}_rate" for player in method.recipe(noted).players} | noted.read

@@ -88,6 +88,21 @@ def test_a_null_change_gives_the_base_back():
         np.testing.assert_array_equal(edited, base)
 
 
+def test_each_change_is_as_strong_as_is_asked(editor):
+    features = editor.features(CODES)
+    one, trained_for = (
+        editor.edit(features, ONES, TARGET, strengths) for strengths in (tf.ones(BATCH), None)
+    )
+    np.testing.assert_array_equal(one, trained_for)
+    # Nearly linear, as changes are small at the start.
+    mixed = editor.edit(features, ONES, TARGET, tf.constant([0.0, 1.0, 2.0, 0.0]))
+    base = to_image(editor.base(features, TARGET))
+    np.testing.assert_array_equal(mixed[::3], base[::3])
+    np.testing.assert_array_equal(mixed[1], one[1])
+    change = np.abs(one - base)[2].mean()
+    np.testing.assert_allclose(np.abs(mixed - base)[2].mean(), 2 * change, rtol=0.1)
+
+
 def test_values_share_trunk_and_base_head_but_not_their_modulation(editor):
     assert editor.modulation.shift.embeddings.shape == (3, 16)
     assert editor.head.heads[SOURCE] is not editor.head.heads[TARGET]
