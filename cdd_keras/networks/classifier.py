@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from cdd_keras.domains import DOMAINS, SOURCE
 from cdd_keras.layers.augment import contrast_normalised_grey, jitter_contrast
+from cdd_keras.layers.batch_norm import BatchNormalization
 from cdd_keras.layers.blocks import activation, convolution
 from cdd_keras.networks.discriminator import halvings_beyond_32
 
@@ -46,9 +47,7 @@ class Classifier(keras.layers.Layer):
         self.trunk = [_convolution(width) for width in widths[1:]]
         several = config.strategy != "none"
         self.norms = {
-            domain: [
-                keras.layers.BatchNormalization(momentum=0.9, synchronized=several) for _ in widths
-            ]
+            domain: [BatchNormalization(momentum=0.9, synchronized=several) for _ in widths]
             for domain in self.domains
         }
         self.activation = activation()

@@ -1,0 +1,57 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cdd_keras.layers.batch_norm import BatchNormalization
+
+SHAPE = (4, 3, 2, 5)
+
+
+def pair(**settings):
+    """Ours and Keras's with the same weights, none of them as they begin."""
+    draws = np.random.default_rng(0)
+    layers = [
+        kind(momentum=0.9, **settings)
+        for kind in (BatchNormalization, keras.layers.BatchNormalization)
+    ]
+    weights = [draws.uniform(0.5, 1.5, 5) for _ in range(4)]
+    for layer in layers:
+        layer.build(SHAPE)
+        layer.set_weights(weights)
+    return layers
+
+
+def inputs(seed=1):
+    return tf.constant(3 + 2 * np.random.default_rng(seed).normal(size=SHAPE), tf.float32)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_outputs_slopes_and_statistics_are_those_of_keras(training):
+    found = []
+    for layer in pair():
+        images = inputs()
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = layer(images, training=training)
+            cost = tf.reduce_sum(outputs * inputs(2))
+        slopes = tape.gradient(cost, [images, *(v.value for v in layer.trainable_variables)])
+        found.append([outputs, *slopes, *layer.get_weights()])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+    assert (training is False) == np.array_equal(found[0][-1], pair()[0].get_weights()[-1])
+
+
+def test_half_precision_is_normed_in_float32():
+    ours, theirs = pair(dtype="mixed_bfloat16")
+    outputs = [layer(inputs(), training=True) for layer in (ours, theirs)]
+    assert outputs[0].dtype == tf.bfloat16
+    np.testing.assert_allclose(*(tf.cast(one, tf.float32) for one in outputs), atol=0.02)
+    for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4)
+
+
+@pytest.mark.parametrize("settings", [{"scale": False}, {"center": False}, {"axis": 1}])
+def test_what_the_kernel_does_not_have_is_refused(settings):
+    with pytest.raises(ValueError, match="Expected an axis of -1, a scale and an offset"):
+        BatchNormalization(**settings)
