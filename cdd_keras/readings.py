@@ -5,7 +5,7 @@ import functools
 import tensorflow as tf
 
 from cdd_keras.domains import last_domain
-from cdd_keras.layers.augment import move
+from cdd_keras.layers.augment import move, to_grey
 from cdd_keras.layers.gradient_reversal import reverse_gradient
 
 # The strong views that teach the classifier: shift (of the side), scale, angle in radians.
@@ -52,7 +52,7 @@ class Readings:
         """A classifier's features in training: float (all examples, length)."""
         images = tf.concat([tf.stop_gradient(self.image(address)) for address in addresses], 0)
         return self.networks[network].features(
-            self._strong_view(images),
+            self._strong_view(images, network),
             domain=last_domain(addresses[0]),
             training=self.training,
             draws=self._teaching_draws,
@@ -84,7 +84,7 @@ class Readings:
         """The classifier as it stands, on such a view; its gradient reaches the image."""
         if "classifier" not in self.networks:
             return self._shared_logits(address)
-        view = self._strong_view(self.image(address))
+        view = self._strong_view(self.image(address), "classifier")
         return self.networks["classifier"](view, domain=last_domain(address))
 
     @memoised
@@ -98,7 +98,10 @@ class Readings:
         view = self._discriminator_view(address)
         return self.networks["discriminator"].class_logits(view, last_domain(address))
 
-    def _strong_view(self, images):
+    def _strong_view(self, images, network):
+        if network == "classifier" and self.config.classifier_input == "normalised":
+            # It sees nothing else, and one channel is moved in half the time of three.
+            images = to_grey(images)
         view = {**STRONG_VIEW, "shift": STRONG_VIEW["shift"] * self.config.image_size}
         return move(images, self.draws, flip=self.config.flip, **view)
 

@@ -83,11 +83,16 @@ def jitter_contrast(images, draws):
     return images * tf.cast(contrast, images.dtype) + tf.cast(noise, images.dtype)
 
 
+def to_grey(images):
+    """Mean of the channels: (batch, h, w, c) -> (batch, h, w, 1)."""
+    return tf.reduce_mean(images, -1, keepdims=True)
+
+
 def contrast_normalised_grey(images):
     """Grey level of each image with mean 0 and about unit variance: (batch, h, w, c) -> (.., 1).
 
     What two domains differ in most, colour and contrast, is gone before the classifier sees it.
     """
-    grey = tf.reduce_mean(images, -1, keepdims=True)
+    grey = to_grey(images)
     mean, variance = tf.nn.moments(grey, [1, 2], keepdims=True)
     return (grey - mean) * tf.math.rsqrt(variance + 1e-2)

@@ -8,9 +8,28 @@ LEAK = 0.2
 WIDTH = 1.1
 
 
-def activation(**kwargs):
-    """LeakyReLU with the slope used everywhere."""
-    return keras.layers.LeakyReLU(negative_slope=LEAK, **kwargs)
+class LeakyReLU(keras.layers.Layer):
+    """LeakyReLU with the slope used everywhere, whose input need not be kept for its gradient.
+
+    The sign of the output tells the slope as well. Keras's reads it off the input, which keeps
+    TensorFlow from computing activations within the convolutions before them.
+    """
+
+    def call(self, inputs):
+        return _leaky_relu(inputs)
+
+
+@tf.custom_gradient
+def _leaky_relu(inputs):
+    outputs = tf.nn.leaky_relu(inputs, LEAK)
+
+    # A slope does not depend on how far from 0 the sign was.
+    signs = tf.stop_gradient(outputs)
+
+    def slope(upstream):
+        return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=signs, alpha=LEAK)
+
+    return outputs, slope
 
 
 def convolution(filters, size=3, stride=1, **kwargs):
@@ -63,7 +82,7 @@ class Residual(keras.layers.Layer):
             [
                 ChannelNorm(),
                 convolution(filters),
-                activation(),
+                LeakyReLU(),
                 convolution(filters, 1, kernel_initializer="zeros"),
             ]
         )
@@ -95,7 +114,7 @@ class ModulatedConvolution(keras.layers.Layer):
         # Two values part quickly from a common start; ten need a head start to be told apart.
         start = "zeros" if classes == 2 else "normal"
         self.shift = keras.layers.Embedding(classes, filters, embeddings_initializer=start)
-        self.activation = activation()
+        self.activation = LeakyReLU()
 
     def build(self, shape):
         self.convolution.build(shape)

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from cdd_keras.domains import DOMAINS
 from cdd_keras.layers.augment import contrast_normalised_grey
-from cdd_keras.layers.blocks import activation, convolution
+from cdd_keras.layers.blocks import LeakyReLU, convolution
 from cdd_keras.layers.coupled import Coupled
 
 
@@ -36,11 +36,11 @@ class Discriminator(keras.layers.Layer):
         self.image_shape = (config.image_size, config.image_size, 3)
 
         def stem():
-            return keras.Sequential([convolution(channels, 4, 2), activation()])
+            return keras.Sequential([convolution(channels, 4, 2), LeakyReLU()])
 
         trunk = []
         for level in range(2 + halvings_beyond_32(config.image_size)):
-            trunk += [convolution(min(2, level + 1) * 2 * channels, 4, 2), activation()]
+            trunk += [convolution(min(2, level + 1) * 2 * channels, 4, 2), LeakyReLU()]
         self.features = Coupled(
             stems=Coupled.per_domain(stem, domains), trunk=keras.Sequential(trunk)
         )
@@ -76,7 +76,7 @@ def _realness_head(channels, outputs):
     return keras.Sequential(
         [
             convolution(channels),
-            activation(),
+            LeakyReLU(),
             keras.layers.Flatten(),
             keras.layers.Dense(outputs, dtype="float32"),
         ]

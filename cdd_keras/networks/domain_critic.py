@@ -2,7 +2,7 @@
 
 import keras
 
-from cdd_keras.layers.blocks import activation
+from cdd_keras.layers.blocks import LeakyReLU
 
 
 class DomainCritic(keras.layers.Layer):
@@ -24,9 +24,9 @@ class DomainCritic(keras.layers.Layer):
         self.layers = keras.Sequential(
             [
                 keras.layers.Dense(width),
-                activation(),
+                LeakyReLU(),
                 keras.layers.Dense(width),
-                activation(),
+                LeakyReLU(),
                 keras.layers.Dense(1, dtype="float32"),
             ]
         )

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from cdd_keras.layers.blocks import Residual, SpaceToDepth, activation, convolution
+from cdd_keras.layers.blocks import LeakyReLU, Residual, SpaceToDepth, convolution
 from cdd_keras.layers.coupled import Coupled
 from cdd_keras.networks.classifier import Classifier
 
@@ -29,7 +29,7 @@ class Encoder(keras.layers.Layer):
         channels = config.channels
 
         def stem():
-            return keras.Sequential([SpaceToDepth(2), convolution(2 * channels), activation()])
+            return keras.Sequential([SpaceToDepth(2), convolution(2 * channels), LeakyReLU()])
 
         trunk = [convolution(4 * channels, 4, 2), Residual(4 * channels)]
         if config.code_shape == "flat":

@@ -10,9 +10,9 @@ import tensorflow as tf
 from cdd_keras.domains import DOMAINS
 from cdd_keras.layers.blocks import (
     DepthToSpace,
+    LeakyReLU,
     ModulatedConvolution,
     Residual,
-    activation,
     convolution,
     to_image,
 )
@@ -159,7 +159,7 @@ def _change(channels):
     return keras.Sequential(
         [
             convolution(channels),
-            activation(),
+            LeakyReLU(),
             keras.layers.Conv2D(channels, 1, kernel_initializer=near_zero),
         ]
     )

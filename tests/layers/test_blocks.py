@@ -5,10 +5,10 @@ import tensorflow as tf
 from cdd_keras.layers.blocks import (
     ChannelNorm,
     DepthToSpace,
+    LeakyReLU,
     ModulatedConvolution,
     Residual,
     SpaceToDepth,
-    activation,
     to_image,
 )
 from cdd_keras.layers.random import Draws
@@ -19,7 +19,7 @@ def features(*shape):
 
 
 def test_activation_leaks():
-    np.testing.assert_allclose(activation()(tf.constant([-5.0, 0.0, 5.0])), [-1, 0, 5])
+    np.testing.assert_allclose(LeakyReLU()(tf.constant([-5.0, 0.0, 5.0])), [-1, 0, 5])
 
 
 def test_channel_norm_gives_each_pixel_unit_power():
