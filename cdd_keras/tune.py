@@ -9,7 +9,8 @@ from cdd_keras import cli, schema
 from cdd_keras.config import read_file
 from cdd_keras.errors import UsageError
 from cdd_keras.search import TUNERS, Plan, SearchFolder, parse_objective, read_space
-from cdd_keras.search.cluster import CHIEF, PATIENCE, WORKER, find_place, listening
+from cdd_keras.search.cluster import ALONE, CHIEF, PATIENCE, WORKER, find_place, listening
+from cdd_keras.search.objectives import NAMES
 from cdd_keras.search.space import FIELDS
 from cdd_keras.search.space_file import DEFAULT
 from cdd_keras.workers import refuse_workers
@@ -28,8 +29,8 @@ def run(arguments):
     if parsed.resume and parsed.overwrite:
         raise UsageError("--resume and --overwrite exclude each other. Give one of them.")
     place = find_place(parsed.chief, parsed.worker, os.environ)
-    if parsed.directory is None and (parsed.resume or place.role == WORKER):
-        asked = "--resume" if parsed.resume else "a worker"
+    if parsed.directory is None and (parsed.resume or place.role != ALONE):
+        asked = "--resume" if parsed.resume else f"a {place.role}"
         raise UsageError(f"{asked} needs --directory, the folder of the search. Give it.")
     plan = _plan(parsed)
     timeout = _number(parsed.worker_timeout, float, 5, "--worker-timeout")
@@ -53,7 +54,8 @@ def run(arguments):
     with listening(place) as server:
         if place.role != WORKER:
             plan.prepare(parsed.resume, parsed.overwrite)
-            _say(f"search folder: {plan.folder.path}")
+            begins = "" if plan.folder.oracle.is_dir() else ", where a search begins"
+            _say(f"search folder: {plan.folder.path}{begins}")
         if plan.objective.reads_target_labels:
             _say(f"ORACLE: {plan.objective} reads target labels; what it chooses is no fair choice")
         place.enter()
@@ -72,7 +74,11 @@ def _parser():
     add("--max-trials", metavar="N", default=str(TRIALS), help=f"trials (default {TRIALS})")
     add("--steps-per-trial", metavar="N", help="training steps of a whole trial; else --steps")
     add("--space", metavar="FILE", help="YAML file of what varies; else rates, beliefs and phases")
-    add("--objective", metavar="NAME", help="figure to maximise, or a sum; else --criterion")
+    add(
+        "--objective",
+        metavar="NAME",
+        help=f"figure to maximise, else --criterion, or a sum: {', '.join(NAMES)}",
+    )
     add("--directory", metavar="DIR", help="search folder; runs/tune-<attr>-<time> by default")
     add("--resume", action="store_true", help="go on with the search in --directory")
     add("--overwrite", action="store_true", help="replace the search in --directory")
@@ -133,6 +139,8 @@ def _number(text, kind, least, label):
 def _await(plan, timeout):
     """Waits for the chief to make the search's folder, and checks that it is the same search."""
     until = time.monotonic() + timeout
+    if not plan.folder.plan.is_file():
+        _say(f"waiting for a chief to make {plan.folder.path}, up to {timeout:g} s")
     while not (plan.folder.plan.is_file() and plan.folder.base.is_file()):
         if time.monotonic() > until:
             raise UsageError(

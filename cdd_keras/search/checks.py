@@ -28,8 +28,7 @@ def check(plan) -> None:
             default = name == str(plan.objective) == plan.config.criterion
             given = f"{name}, the default," if default else name
             others = f"one of {', '.join(known)}, or " if known else ""
-            # The first is what the trials themselves are picked by.
-            hint = next((f" Try --objective {one}." for one in FALLBACKS if one in known), "")
+            hint = f" Try --objective {by}." if (by := picked_by(plan)) else ""
             raise UsageError(
                 f"`--objective` {given} is undefined for method {method}. Expected {others}another "
                 f"method.{hint}"
@@ -56,6 +55,12 @@ def check_data(plan, pair) -> None:
             f"`--objective` {plan.objective} reads target labels, and the validation images of "
             f"{pair.names[TARGET]} have none. Expected an objective without labels."
         )
+
+
+def picked_by(plan) -> str | None:
+    """What the evaluation of a trial is picked by: the criterion, or what stands in for it."""
+    known = available(plan)
+    return next((name for name in (plan.config.criterion, *FALLBACKS) if name in known), None)
 
 
 def available(plan) -> tuple[str, ...]:

@@ -36,14 +36,15 @@ class ChiefClient(OracleClient):
         oracle: the worker's own, for its settings.
         place: the worker's `Place`, entered.
         is_finished: tells whether all trials have ended, and so the chief need not come back.
+        say: called with a line for the person watching.
         patience: seconds that the chief may be away.
     """
 
-    def __init__(self, oracle, place, is_finished, patience=PATIENCE):
+    def __init__(self, oracle, place, is_finished, say, patience=PATIENCE):
         super().__init__(oracle)
         channel = grpc.insecure_channel(place.address, options=OPTIONS)
         stub = protos.get_service_grpc().OracleStub(channel)
-        self.stub = _PatientStub(stub, place, is_finished, patience)
+        self.stub = _PatientStub(stub, place, is_finished, say, patience)
 
     @contextmanager
     def beating(self, trial: str):
@@ -68,11 +69,13 @@ class ChiefClient(OracleClient):
 class _PatientStub:
     """KerasTuner's stub; raises ChiefError, and FinishedError in place of waiting for nobody."""
 
-    def __init__(self, stub, place, is_finished, patience):
+    def __init__(self, stub, place, is_finished, say, patience):
         self._stub = stub
         self._address = place.address
         self._is_finished = is_finished
+        self._say = say
         self._patience = patience
+        self._answers = True
 
     def __getattr__(self, name):
         return functools.partial(self._ask, getattr(self._stub, name))
@@ -82,7 +85,11 @@ class _PatientStub:
         while True:
             left = until - time.monotonic()
             try:
-                return call(request, wait_for_ready=True, timeout=max(0.0, min(left, LOOK_SECONDS)))
+                answer = call(
+                    request, wait_for_ready=True, timeout=max(0.0, min(left, LOOK_SECONDS))
+                )
+                self._answers = True
+                return answer
             except grpc.RpcError as error:
                 # Killed while it answered, it may come back; every request may be made again.
                 if error.code() not in AWAY:
@@ -97,4 +104,7 @@ class _PatientStub:
                         f"the chief at {self._address} has not answered for {self._patience:g} "
                         "seconds. Start it again with --resume, then this worker."
                     ) from error
+                if self._answers:
+                    self._answers = False
+                    self._say(f"waiting for a chief at {self._address}, up to {self._patience:g} s")
             time.sleep(0.5)

@@ -14,10 +14,12 @@ from collections.abc import Iterator, Mapping
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-import grpc
+from typing import TYPE_CHECKING
 
 from cdd_keras.errors import CddError, UsageError
+
+if TYPE_CHECKING:
+    import grpc
 
 # Seconds that a worker waits for its chief.
 PATIENCE = 600.0
@@ -87,7 +89,7 @@ def _worker_name(given: str | None) -> str:
 
 
 @contextmanager
-def listening(place: Place) -> Iterator[grpc.Server | None]:
+def listening(place: Place) -> "Iterator[grpc.Server | None]":
     """A server that is bound to a chief's address, and stopped at the end; None for others.
 
     Raises:
@@ -96,6 +98,9 @@ def listening(place: Place) -> Iterator[grpc.Server | None]:
     if place.role != CHIEF:
         yield None
         return
+    # As it is imported gRPC reads how much it is to say.
+    import grpc
+
     # By default two chiefs could share a port.
     alone = (("grpc.so_reuseport", 0),)
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8), options=alone)
@@ -132,7 +137,8 @@ def serve(server, oracle, place: Place, say, mark) -> None:
     # Not KerasTuner's start_server: it waits for ever for a worker that has died.
     protos.get_service_grpc().add_OracleServicer_to_server(OracleServicer(oracle), server)
     server.start()
-    say(f"chief: waiting for workers on {place.address}")
+    if not oracle.finished:
+        say(f"chief: waiting for workers on {place.address}")
     while not oracle.finished:
         time.sleep(0.2)
         for tuner_id, trial in oracle.reclaim():

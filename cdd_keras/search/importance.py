@@ -15,12 +15,13 @@ FEWEST = 4
 TREES, REPEATS = 200, 20
 
 
-def rank(space, known) -> dict:
+def rank(space, known, left_out=()) -> dict:
     """Settings by importance, with how far the forest can be believed.
 
     Args:
         space: the `Space`.
         known: `Record`s; those that trained to the end are used.
+        left_out: names of settings that cannot matter.
 
     Returns:
         {"trials": used, "out_of_bag_r2": R² on trials a tree has not seen (0 and less: the
@@ -30,25 +31,28 @@ def rank(space, known) -> dict:
     """
     used = [one for one in known if one.state == COMPLETED and one.whole]
     scores = np.array([one.objective for one in used])
-    if why_not := _why_not(scores):
+    if why_not := _why_not(scores, set(space.names) - set(left_out)):
         return {"trials": len(used), "out_of_bag_r2": None, "ranking": [], "why_not": why_not}
     # scikit-learn is slow to import, and most of a search does without.
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.inspection import permutation_importance
 
-    columns = np.array([[position(space, one, name) for name in space.names] for one in used])
+    names = [name for name in space.names if name not in left_out]
+    columns = np.array([[position(space, one, name) for name in names] for one in used])
     forest = RandomForestRegressor(TREES, oob_score=True, random_state=0).fit(columns, scores)
     found = permutation_importance(forest, columns, scores, n_repeats=REPEATS, random_state=0)
     ranking = [
         {"setting": name, "importance": float(value)}
-        for name, value in zip(space.names, found.importances_mean, strict=True)
+        for name, value in zip(names, found.importances_mean, strict=True)
     ]
     ranking.sort(key=lambda one: -one["importance"])
     score = float(forest.oob_score_)
     return {"trials": len(used), "out_of_bag_r2": score, "ranking": ranking}
 
 
-def _why_not(scores) -> str | None:
+def _why_not(scores, names) -> str | None:
+    if not names:
+        return "the method uses no setting that varies"
     if len(scores) < FEWEST:
         return f"nothing can be said of {len(scores)} whole trials; it takes {FEWEST}"
     return "all trials have the same objective" if np.ptp(scores) == 0 else None

@@ -3,8 +3,7 @@
 from cdd_keras.config import Config
 from cdd_keras.intervals import evaluation_count, evaluation_interval
 from cdd_keras.methods import find_method, traits_of
-from cdd_keras.metrics.selection import FALLBACKS
-from cdd_keras.search.checks import available
+from cdd_keras.search.checks import picked_by
 from cdd_keras.search.importance import choices, ends
 
 # Whether a method reads them is known, beside rates and weights.
@@ -24,8 +23,7 @@ def notices(plan, oracle) -> list[str]:
         said.append("the base configuration lies outside the space, so it is not among the trials")
     if idle := unused(plan):
         said.append(f"{', '.join(idle)} vary and change nothing: {config.method} does without")
-    if config.criterion not in (known := available(plan)):
-        by = next((one for one in FALLBACKS if one in known), None)
+    if (by := picked_by(plan)) != config.criterion:
         chosen = f"by {by}" if by else "as the last"
         said.append(
             f"criterion {config.criterion} is undefined for method {config.method}: each trial's "

@@ -57,5 +57,6 @@ def _marks(space, name):
     values = choices(space, name)
     if values:
         return [(index / max(1, len(values) - 1), value) for index, value in enumerate(values)]
-    low, high, _ = ends(space, name)
-    return [(0.0, f"{low:g}"), (1.0, f"{high:g}")]
+    low, high, scale = ends(space, name)
+    middle = [(0.5, f"{(low * high) ** 0.5:.2g}")] if scale == "log" else []
+    return [(0.0, f"{low:g}"), *middle, (1.0, f"{high:g}")]

@@ -167,7 +167,8 @@ class Plan:
         if changed:
             raise UsageError(
                 f"the search in {self.folder.path} is another one: {', '.join(changed)} changed. "
-                "Resume it with what it began with, or name another --directory."
+                f"Resume it with what it began with, which is in {self.folder.base.name} (for "
+                f"--config) and {self.folder.plan.name}, or name another --directory."
             )
 
     def mark_finished(self) -> None:

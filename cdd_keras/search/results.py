@@ -7,11 +7,14 @@ import io
 
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
+from tensorboard.plugins.hparams import api_pb2, summary
 
 from cdd_keras.config import CRITERIA
 from cdd_keras.files import write_json, write_text
 from cdd_keras.search import records
+from cdd_keras.search.checks import picked_by
 from cdd_keras.search.importance import rank
+from cdd_keras.search.notices import unused
 from cdd_keras.search.picture import draw
 from cdd_keras.search.records import COMPLETED, FAILED
 from cdd_keras.search.rungs import earlier_of, seconds_trained
@@ -56,13 +59,15 @@ class Results:
         known = records.read_all(folder)
         self.write(known)
         write_hparams(self.plan, record)
-        self._tell(record, known)
+        self._tell(record, known, _duration(self._left(known)))
 
     def tell_earlier(self):
         """Tells of the trials that ended before the search was resumed."""
         known = records.read_all(self.plan.folder)
         for number, one in enumerate(known, start=1):
-            self._tell(one, known[:number])
+            self._tell(one, known[:number], "-")
+        if len(known) >= self.plan.max_trials:
+            self.say(f"all {len(known)} trials have ended: there is nothing to train")
 
     def write(self, known):
         """Writes results.csv and best.yaml."""
@@ -80,11 +85,11 @@ class Results:
                 write_hparams(self.plan, one)
         if any(one.state == COMPLETED for one in known):
             draw(self.plan, known)
-        ranking = rank(self.plan.space, known)
+        ranking = rank(self.plan.space, known, unused(self.plan))
         write_json(self.plan.folder.importance, ranking)
         return known, ranking
 
-    def _tell(self, record, known):
+    def _tell(self, record, known, left):
         if not self._headed:
             self.say(_row("trial", "objective", "best", "by", "seconds", "left"))
             self._headed = True
@@ -96,7 +101,7 @@ class Results:
                 short(best.objective) if best else "-",
                 best.trial if best else "-",
                 f"{record.seconds:.0f}",
-                _duration(self._left(known)),
+                left,
                 record.reason or "",
             )
         )
@@ -144,7 +149,9 @@ def best_yaml(plan, best) -> str:
     ]
     if plan.objective.reads_target_labels:
         lines.append("# CHOSEN BY TARGET LABELS: not a fair choice.")
-    config = plan.config.replace(**best.values, output=None)
+    # So that `train` picks the same evaluation, and says so.
+    picker = picked_by(plan) or plan.config.criterion
+    config = plan.config.replace(**best.values, criterion=picker, output=None)
     return "\n".join([*lines, config.to_yaml()])
 
 
@@ -172,6 +179,9 @@ def write_hparams(plan, record):
             for name, value in {str(plan.objective): record.objective, **record.figures}.items():
                 if value is not None:
                     tf.summary.scalar(name, value, step=record.steps)
+        ended = api_pb2.STATUS_SUCCESS if record.state == COMPLETED else api_pb2.STATUS_FAILURE
+        ending = summary.session_end_pb(ended).SerializeToString()
+        tf.summary.experimental.write_raw_pb(ending, step=record.steps)
     writer.close()
 
 
@@ -193,7 +203,9 @@ def table(plan, known, ranking) -> str:
         for cells, reason in zip([headings, *rows], reasons, strict=True)
     ]
     if ranking["ranking"]:
-        lines += ["", f"importance (out-of-bag R2 {ranking['out_of_bag_r2']:.2f}):"]
+        score = ranking["out_of_bag_r2"]
+        worth = ", which says nothing" if score <= 0 else ""
+        lines += ["", f"importance (out-of-bag R2 {score:.2f}{worth}):"]
         lines += [f"  {one['setting']:<26}{one['importance']:.3f}" for one in ranking["ranking"]]
     else:
         lines += ["", f"importance: {ranking['why_not']}"]

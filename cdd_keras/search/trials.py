@@ -43,7 +43,7 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         self._beating = nullcontext
         if place.role == WORKER:
             # In the place of KerasTuner's own.
-            self.oracle = ChiefClient(oracle, place, plan.is_finished)
+            self.oracle = ChiefClient(oracle, place, plan.is_finished, say)
             self._beating = self.oracle.beating
 
     def _populate_initial_space(self):

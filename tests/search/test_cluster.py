@@ -136,7 +136,7 @@ def test_an_error_in_a_request_ends_the_chief_and_is_told_to_its_worker(serving,
         raise OSError(28, "No space left on device")
 
     chief = serving(on_end=full)
-    client = ChiefClient(chief.oracle, worker, lambda: False, patience=10)
+    client = ChiefClient(chief.oracle, worker, lambda: False, print, patience=10)
     trial = client.create_trial("worker")
     trial.status = "FAILED"
     with pytest.raises(ChiefError, match=r"has failed: .*No space left on device\. Mend"):
@@ -148,7 +148,7 @@ def test_an_error_in_a_request_ends_the_chief_and_is_told_to_its_worker(serving,
 
 
 def test_a_worker_waits_for_its_chief(serving, worker, make_plan):
-    client = ChiefClient(make_oracle(make_plan(), 2), worker, lambda: False, patience=30)
+    client = ChiefClient(make_oracle(make_plan(), 2), worker, lambda: False, print, patience=30)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(client.create_trial, "worker")
         time.sleep(0.5)
@@ -159,7 +159,7 @@ def test_a_worker_waits_for_its_chief(serving, worker, make_plan):
 
 
 def test_a_chief_that_stays_away_is_told(worker, make_plan):
-    client = ChiefClient(make_oracle(make_plan(), 2), worker, lambda: False, patience=0.5)
+    client = ChiefClient(make_oracle(make_plan(), 2), worker, lambda: False, print, patience=0.5)
     with pytest.raises(ChiefError, match=rf"{worker.address} has not answered for 0.5.*--resume"):
         client.create_trial("worker")
 
@@ -167,7 +167,7 @@ def test_a_chief_that_stays_away_is_told(worker, make_plan):
 def test_a_worker_does_not_wait_for_a_chief_whose_search_has_ended(worker, make_plan, monkeypatch):
     monkeypatch.setattr("cdd_keras.search.client.LOOK_SECONDS", 0.1)
     plan = make_plan()
-    client = ChiefClient(make_oracle(plan, 2), worker, plan.is_finished, patience=60)
+    client = ChiefClient(make_oracle(plan, 2), worker, plan.is_finished, print, patience=60)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(client.create_trial, "worker")
         time.sleep(0.5)
@@ -179,7 +179,7 @@ def test_a_worker_does_not_wait_for_a_chief_whose_search_has_ended(worker, make_
 
 def test_a_chief_does_not_wait_for_a_worker_that_is_gone(serving, worker):
     chief = serving(max_trials=1)
-    client = ChiefClient(chief.oracle, worker, lambda: False, patience=10)
+    client = ChiefClient(chief.oracle, worker, lambda: False, print, patience=10)
     trial = client.create_trial("worker")
     trial.status = "FAILED"
     client.end_trial(trial)

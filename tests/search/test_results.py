@@ -7,8 +7,10 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
 from cdd_keras.config import Config
 from cdd_keras.search import records
@@ -44,7 +46,7 @@ def make_records(count=12):
 @pytest.fixture
 def finished(make_plan):
     """The plan of a search of which twelve trials succeeded, one failed and one was stopped."""
-    plan = make_plan(space=SPACE, max_trials=20, seed=3)
+    plan = make_plan(space=SPACE, max_trials=20, seed=3, method="cdd")
     lines = []
     results = Results(plan, lines.append)
     stopped = Record("12", "completed", {"flip": True}, 9.0, {}, 2, 2, False, 1.0, earlier="03")
@@ -87,6 +89,13 @@ def test_the_best_is_whole_and_complete(finished):
     assert (config.seed, config.steps, config.attr) == (3, 4, "eyeglasses")
     assert repr(winner.objective) in plan.folder.best.read_text()
     assert "TARGET LABELS" not in plan.folder.best.read_text()
+
+
+def test_the_best_names_what_picked_its_evaluation(make_plan):
+    best = Record("0", "completed", {}, 1.0, {"infomax": 1.0}, 4, 4, True)
+    config = Config(**yaml.safe_load(best_yaml(make_plan(), best)))
+    # `source_only` has no agreement.
+    assert (make_plan().config.criterion, config.criterion) == ("agreement", "infomax")
 
 
 @pytest.mark.parametrize(("deterministic", "but"), [(True, ""), (False, ", but not exactly")])
@@ -150,6 +159,12 @@ def test_tensorboard_has_hyper_parameters_and_figures(finished):
         assert name.encode() in content
     (event,) = events.Tensors("infomax")
     assert event.step == 4
+    for trial, status in (("05", api_pb2.STATUS_SUCCESS), ("13", api_pb2.STATUS_FAILURE)):
+        events = EventAccumulator(str(plan.folder.tensorboard / trial)).Reload()
+        content = events.SummaryMetadata("_hparams_/session_end_info").plugin_data.content
+        ended = plugin_data_pb2.HParamsPluginData.FromString(content).session_end_info
+        assert ended.status == status
+        assert ended.end_time_secs > 0
     assert tf.make_ndarray(event.tensor_proto) == pytest.approx(known[5].objective)
 
 
@@ -181,6 +196,21 @@ def test_too_few_or_equal_trials_are_not_ranked(finished):
         **{"trials": 6, "out_of_bag_r2": None, "ranking": []},
         "why_not": "all trials have the same objective",
     }
+
+
+def test_settings_that_cannot_matter_are_not_ranked(finished):
+    plan, known, _ = finished
+    found = rank(plan.space, known, left_out=("flip", "code_size"))
+    assert {one["setting"] for one in found["ranking"]} == {"generator_rate", "code_shape"}
+    assert rank(plan.space, known, plan.space.names)["why_not"] == (
+        "the method uses no setting that varies"
+    )
+
+
+def test_a_ranking_that_says_nothing_says_so(finished):
+    plan, known, _ = finished
+    found = {**rank(plan.space, known), "out_of_bag_r2": -0.1}
+    assert "importance (out-of-bag R2 -0.10, which says nothing):" in table(plan, known, found)
 
 
 def test_positions_are_in_the_unit_interval(finished):
