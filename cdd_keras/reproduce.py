@@ -91,6 +91,8 @@ def _changes(parsed) -> dict:
 
 def _write(name, table, runs, changes, out: Path) -> str:
     """Writes the table's two files; gives the Markdown."""
+    # What is known of the methods comes with their networks.
+    cli.load_tensorflow()
     from cdd_keras.files import write_json, write_text
     from cdd_keras.table_report import collect, markdown
 
