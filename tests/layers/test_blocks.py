@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -37,6 +38,42 @@ def test_channel_norm_keeps_half_precision():
     outputs = layer(tf.fill((1, 1, 1, 4), tf.constant(500.0, tf.float16)))
     assert outputs.dtype == tf.float16
     np.testing.assert_allclose(outputs, 1, rtol=1e-3)
+
+
+def slopes(function, inputs, upstream):
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = function(inputs)
+    return tape.gradient(outputs, inputs, output_gradients=upstream)
+
+
+def test_slopes_of_channel_norm_are_those_of_its_formula():
+    inputs, upstream = features(2, 3, 3, 8), Draws(1).normal((2, 3, 3, 8))
+
+    def formula(x):
+        return x * tf.math.rsqrt(tf.reduce_mean(tf.square(x), -1, keepdims=True) + 1e-6)
+
+    expected = slopes(formula, inputs, upstream)
+    np.testing.assert_allclose(slopes(ChannelNorm(), inputs, upstream), expected, atol=1e-5)
+    half = ChannelNorm(dtype="mixed_bfloat16")
+    found = slopes(half, *(tf.cast(one, tf.bfloat16) for one in (inputs, upstream)))
+    np.testing.assert_allclose(tf.cast(found, tf.float32), expected, atol=0.05)
+
+
+def test_slopes_of_the_activation_are_kerass_to_the_second_order():
+    inputs, weights = features(4, 5), Draws(1).normal((5, 5))
+    found = []
+    for activation in (LeakyReLU(), keras.layers.LeakyReLU(negative_slope=0.2)):
+        # As R1 asks for: the gradient of a gradient's size.
+        with tf.GradientTape() as outer:
+            outer.watch(weights)
+            with tf.GradientTape() as inner:
+                inner.watch(inputs)
+                outputs = activation(activation(inputs @ weights) @ weights)
+            size = tf.reduce_sum(tf.square(inner.gradient(outputs, inputs)))
+        found.append([size, outer.gradient(size, weights)])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
 
 def test_space_to_depth_and_back():
