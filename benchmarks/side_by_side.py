@@ -11,6 +11,8 @@ import numpy as np
 
 from cdd_keras.workers import VARIABLE
 
+# Two that wait for each other would for ever.
+SECONDS = 600
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "tests" / "on_devices.py"
 ONE, MIRRORED, MULTIWORKER, PLAIN = "one device", "mirrored", "multiworker", "oneDNN off"
@@ -68,10 +70,14 @@ def train(folder, places, trainings=()):
                     text=True,
                 )
             )
-    for process in running:
-        said = process.communicate()[1]
-        if process.returncode:
-            raise RuntimeError(said)
+    try:
+        for process in running:
+            said = process.communicate(timeout=SECONDS)[1]
+            if process.returncode:
+                raise RuntimeError(said)
+    finally:
+        for process in running:
+            process.kill()
     return found
 
 

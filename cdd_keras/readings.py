@@ -99,7 +99,7 @@ class Readings:
         return self.networks["discriminator"].class_logits(view, last_domain(address))
 
     def _strong_view(self, images, network):
-        if network == "classifier" and self.config.classifier_input == "normalised":
+        if getattr(self.networks[network], "normalised", False):
             # It sees nothing else, and one channel is moved in half the time of three.
             images = to_grey(images)
         view = {**STRONG_VIEW, "shift": STRONG_VIEW["shift"] * self.config.image_size}

@@ -22,7 +22,8 @@ def for_any_batch(method):
     def call(self, tensor, domain, *others):
         tensors = [tf.convert_to_tensor(one) for one in (tensor, *others)]
         specs = tuple(tf.TensorSpec([None, *one.shape[1:]], one.dtype) for one in tensors)
-        # Held by the model, and past Keras's tracking of attributes, so that it dies with it.
+        # Held by the model, and past Keras's tracking of attributes, so that it dies with it, but
+        # for what TensorFlow's registry of gradients holds, see `search.memory`.
         graphs = vars(self).setdefault("_graphs", {})
         key = (method.__name__, domain, specs)
         if key not in graphs:
@@ -102,8 +103,8 @@ class TrainedUse(Abilities):
             codes: (batch, *code).
             domain: the domain to draw in.
             values: int32 (batch,), attribute values; -1 for the base without any.
-            strengths: float32 (batch,), of the edits, see `strength`; a method whose generator
-                does not edit a base has none.
+            strengths: float32 (batch,), of the edits, see `strength`; without effect where the
+                generator does not edit a base.
 
         Returns:
             float32 (batch, size, size, 3) in [-1, 1].
@@ -113,8 +114,7 @@ class TrainedUse(Abilities):
         base = generator.base(features, domain)
         if not self.traits.shows_values:
             return to_image(base)
-        given = (strengths,) if generator.has_strength else ()
-        edited = generator.edit(features, tf.maximum(values, 0), domain, *given)
+        edited = generator.edit(features, tf.maximum(values, 0), domain, strengths)
         without = tf.reshape(values == NO_VALUE, (-1, 1, 1, 1))
         return tf.where(without, to_image(base), edited)
 

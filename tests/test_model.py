@@ -10,6 +10,7 @@ from tiny import BATCH, SIZE, batch, batches, build, equal, fit, floats, images,
 from cdd_keras.data import training_batches
 from cdd_keras.data.sets import ImageSet
 from cdd_keras.domains import DOMAINS, NO_VALUE, SOURCE, TARGET
+from cdd_keras.layers.random import Draws
 from cdd_keras.methods import reads_target_labels
 from cdd_keras.model import CrossDomainModel, unpack
 from cdd_keras.objective import Term
@@ -337,6 +338,16 @@ def test_an_edit_is_as_strong_as_its_domains_ask_for(source, strength, trained, 
     np.testing.assert_array_equal(trained.translate(IMAGES, source, TARGET, values), halved)
     trained_for = trained.decode(codes, TARGET, values, tf.ones(BATCH))
     assert np.abs(trained_for - halved).max() > 1e-4
+
+
+def test_samples_are_as_strong_as_translations(trained, monkeypatch):
+    values = tf.ones(BATCH, tf.int32)
+    as_trained = trained.sample(values, TARGET, 3)
+    monkeypatch.setattr(trained, "config", trained.config.replace(translation_strength=0.5))
+    codes = trained.prior.sample(BATCH, Draws(3))
+    halved = trained.decode(codes, TARGET, values, tf.fill((BATCH,), 0.5))
+    np.testing.assert_array_equal(trained.sample(values, TARGET, 3), halved)
+    assert np.abs(as_trained - halved).max() > 1e-4
 
 
 def test_reading_is_blind_to_mirroring(trained):

@@ -271,6 +271,8 @@ class Forward:
 
     def strong_view(self, images):
         flip = self.config["flip"]
+        # The classifier sees grey alone: one channel to move.
+        images = images.mean(1, keepdim=True)
         return move(images, self.draws, self.size / 10, scale=0.075, rotation=0.1, flip=flip)
 
     def read(self, image, domain):

@@ -9,8 +9,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Keras's, over the last axis, by TensorFlow's fused kernel instead of a dozen operations.
 
     They were 14 % of the time of a step in bfloat16, most of it conversions to float32 and back,
-    which the kernel does as it goes. Where statistics are of several devices Keras's own are used:
-    the kernel sees one device's batch.
+    which the kernel does as it goes. Two cases do without it. Where statistics are of several
+    devices Keras's own are used: the kernel sees one device's batch. And a norm that does not learn
+    is a scale and an offset, which are cheap as they are; the kernel's gradient for it is not
+    deterministic on GPUs, and TensorFlow refuses it where determinism is asked for.
 
     Raises:
         ValueError: an option of Keras's that the kernel does not have.
@@ -21,25 +23,29 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if self.renorm or not (self.scale and self.center) or self.axis != -1:
             raise ValueError("Expected an axis of -1, a scale and an offset, and no `renorm`.")
 
-    def call(self, inputs, training=None, mask=None):
-        if self.synchronized or mask is not None:
-            return super().call(inputs, training=training, mask=mask)
-        learns = bool(training and self.trainable)
+    def call(self, inputs, training=None):
+        if not (training and self.trainable):
+            return self._settled(inputs)
+        if self.synchronized:
+            return super().call(inputs, training=True)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=self.gamma.value,
             offset=self.beta.value,
-            mean=[] if learns else self.moving_mean.value,
-            variance=[] if learns else self.moving_variance.value,
+            mean=[],
+            variance=[],
             epsilon=self.epsilon,
-            is_training=learns,
         )
-        if learns:
-            count = tf.cast(tf.size(inputs) / tf.size(mean), tf.float32)
-            # The kernel gives the unbiased variance, for which Keras takes the batch's own.
-            self._move(self.moving_mean, mean)
-            self._move(self.moving_variance, variance * (count - 1) / count)
+        count = tf.cast(tf.size(inputs) / tf.size(mean), tf.float32)
+        # The kernel gives the unbiased variance, for which Keras takes the batch's own.
+        self._move(self.moving_mean, mean)
+        self._move(self.moving_variance, variance * (count - 1) / count)
         return outputs
+
+    def _settled(self, inputs):
+        scale = self.gamma.value * tf.math.rsqrt(self.moving_variance.value + self.epsilon)
+        offset = self.beta.value - self.moving_mean.value * scale
+        return inputs * tf.cast(scale, inputs.dtype) + tf.cast(offset, inputs.dtype)
 
     def _move(self, average, value):
         average.assign(average * self.momentum + value * (1 - self.momentum))

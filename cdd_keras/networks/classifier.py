@@ -76,7 +76,8 @@ class Classifier(keras.layers.Layer):
         """What the head reads.
 
         Args:
-            images: float32 (batch, size, size, 3) in [-1, 1].
+            images: float32 (batch, size, size, 3) in [-1, 1], or their grey (.., 1) where that is
+                what the classifier makes of them.
             domain: whose private parts see them.
             training: whether batch norm uses, and learns from, this batch.
             draws: `Draws` for input noise and dropout; none of either without.

@@ -118,8 +118,8 @@ class CodeGenerator(keras.layers.Layer):
         """Pre-activations of the image for no value: float32 (batch, size, size, 3)."""
         return self._draw(features, tf.fill(tf.shape(features)[:1], -1), domain)
 
-    def edit(self, features, values, domain):
-        """The image of a code and a value: float32 (batch, size, size, 3) in [-1, 1]."""
+    def edit(self, features, values, domain, strengths=None):
+        """The image of a code and a value, at any strength: float32 as `EditGenerator`'s."""
         return to_image(self._draw(features, values, domain))
 
     def _draw(self, code, values, domain):

@@ -83,13 +83,10 @@ class _PatientStub:
     def _ask(self, call, request, **_):
         until = time.monotonic() + self._patience
         while True:
-            left = until - time.monotonic()
+            left = max(0.0, until - time.monotonic())
+            future = call.future(request, wait_for_ready=True, timeout=left)
             try:
-                answer = call(
-                    request, wait_for_ready=True, timeout=max(0.0, min(left, LOOK_SECONDS))
-                )
-                self._answers = True
-                return answer
+                return self._await(future)
             except grpc.RpcError as error:
                 # Killed while it answered, it may come back; every request may be made again.
                 if error.code() not in AWAY:
@@ -104,7 +101,24 @@ class _PatientStub:
                         f"the chief at {self._address} has not answered for {self._patience:g} "
                         "seconds. Start it again with --resume, then this worker."
                     ) from error
+            time.sleep(0.5)
+
+    def _await(self, future):
+        """The answer to one request; a chief that is busy is not asked again.
+
+        Raises:
+            FinishedError: the search has ended meanwhile.
+        """
+        while True:
+            try:
+                answer = future.result(timeout=LOOK_SECONDS)
+            except grpc.FutureTimeoutError:
+                if self._is_finished():
+                    future.cancel()
+                    raise FinishedError from None
                 if self._answers:
                     self._answers = False
-                    self._say(f"waiting for a chief at {self._address}, up to {self._patience:g} s")
-            time.sleep(0.5)
+                    self._say(f"waiting for the chief at {self._address} ({self._patience:g} s)")
+                continue
+            self._answers = True
+            return answer

@@ -5,6 +5,7 @@ from cdd_keras.intervals import evaluation_count, evaluation_interval
 from cdd_keras.methods import find_method, traits_of
 from cdd_keras.search.checks import picked_by
 from cdd_keras.search.importance import choices, ends
+from cdd_keras.search.objectives import EDITS
 
 # Whether a method reads them is known, beside rates and weights.
 STRENGTHS = ("edit_strength", "translation_strength")
@@ -40,12 +41,13 @@ def unused(plan) -> tuple[str, ...]:
     """The settings searched that the method reads in no trial, as far as that can be told.
 
     It can of rates, by the players; of weights and phases, which are its recipe's; of the
-    belief through the source; and of the strengths of edits.
+    belief through the source; and of the strengths of edits, which nothing but edits shows.
     """
     method = find_method(plan.config.method)
     used = {"belief_via_source"} if traits_of(plan.config.method).reads_through_source else set()
     generator = method.networks(plan.config, 2).get("generator")
-    if getattr(generator, "has_strength", False):
+    # No other figure is of edits.
+    if getattr(generator, "has_strength", False) and EDITS in plan.objective.names:
         used |= {*STRENGTHS}
     for config in _corners(plan):
         noted = _Noted(config)

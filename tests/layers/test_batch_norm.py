@@ -51,6 +51,21 @@ def test_half_precision_is_normed_in_float32():
         np.testing.assert_allclose(one, other, rtol=1e-4)
 
 
+def test_what_does_not_learn_needs_no_gradient_of_the_kernel():
+    """GPUs have no deterministic one."""
+    layer, _ = pair()
+
+    @tf.function
+    def slopes(images):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = layer(images, training=False)
+        return tape.gradient(outputs, images)
+
+    graph = slopes.get_concrete_function(inputs()).graph
+    assert not [one.type for one in graph.get_operations() if "FusedBatchNorm" in one.type]
+
+
 @pytest.mark.parametrize("settings", [{"scale": False}, {"center": False}, {"axis": 1}])
 def test_what_the_kernel_does_not_have_is_refused(settings):
     with pytest.raises(ValueError, match="Expected an axis of -1, a scale and an offset"):

@@ -177,6 +177,23 @@ def test_a_worker_does_not_wait_for_a_chief_whose_search_has_ended(worker, make_
             asked.result(timeout=20)
 
 
+def test_a_busy_chief_is_not_asked_again(serving, worker, monkeypatch):
+    monkeypatch.setattr("cdd_keras.search.client.LOOK_SECONDS", 0.1)
+    chief, said = serving(), []
+    draw = chief.oracle.populate_space
+
+    def slow(trial):
+        time.sleep(1)
+        return draw(trial)
+
+    monkeypatch.setattr(chief.oracle, "populate_space", slow)
+    client = ChiefClient(chief.oracle, worker, lambda: False, said.append, patience=30)
+    trial = client.create_trial("worker")
+    # As many as three would give it up as its own fault.
+    assert chief.oracle.attempts == {trial.trial_id: 1}
+    assert said == [f"waiting for the chief at {worker.address} (30 s)"]
+
+
 def test_a_chief_does_not_wait_for_a_worker_that_is_gone(serving, worker):
     chief = serving(max_trials=1)
     client = ChiefClient(chief.oracle, worker, lambda: False, print, patience=10)

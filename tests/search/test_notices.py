@@ -49,6 +49,15 @@ def test_a_criterion_that_the_method_lacks_is_told(make_plan):
 
 
 @pytest.mark.parametrize(
+    ("objective", "idle"),
+    [("agreement", ("edit_strength",)), ("agreement+source_edit_success", ())],
+)
+def test_strengths_change_what_is_seen_of_edits_alone(objective, idle, make_plan):
+    space = {"edit_strength": {"min": 1, "max": 2}}
+    assert unused(make_plan(method="cdd", space=space, objective=objective)) == idle
+
+
+@pytest.mark.parametrize(
     ("method", "names", "idle"),
     [
         ("source_only", DEFAULT.names, set(DEFAULT.names) - {"classifier_rate"}),
