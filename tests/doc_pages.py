@@ -14,15 +14,16 @@ from serving import cli as serving_cli
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SMALL = [
-    *("--steps", "4", "--batch-size", "4", "--image-size", "16", "--channels", "2"),
+TINY = [
+    *("--batch-size", "4", "--image-size", "16", "--channels", "2"),
     *("--discriminator-channels", "2", "--code-size", "2", "--synthetic-count", "60"),
     *("--evaluate-every", "1", "--edit-start", "0", "--precision", "float32"),
 ]
+SMALL = ["--steps", "4", *TINY]
 # The data are read whatever is trained on them; one page trains the default method.
 CHEAP = ["--method", "source_only"]
 # A search goes through its trials whatever is trained in them.
-SEARCH = ["--steps-per-trial", "4", *SMALL, *CHEAP, "--objective", "infomax", "--max-trials", "2"]
+SEARCH = ["--steps-per-trial", "4", *TINY, *CHEAP, "--objective", "infomax", "--max-trials", "2"]
 # README's two commands do their own set-up; what they run is what the other pages run.
 RUN = ("python -m cdd_keras.", "python -m serving.", "curl ", "sed ")
 PATTERN = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -167,7 +167,7 @@ def test_who_is_alone_or_differs_ends(tmp_path, monkeypatch):
     """A worker that nobody joins, and two of which one has another seed."""
     monkeypatch.setenv("CDD_KERAS_CACHE", str(tmp_path))
     impatient = "import sys; from cdd_keras import cli, machines, train; "
-    impatient += "machines.PATIENCE_SECONDS = 3; sys.exit(cli.main(train.run))"
+    impatient += "machines.PATIENCE_SECONDS = 3; cli.leave(cli.main(train.run))"
     different = cluster()
     processes = []
     for config, seed in ((cluster()[0], 0), (different[0], 0), (different[1], 1)):

@@ -263,7 +263,7 @@ def test_the_papers_players_are_the_slides():
 def test_a_samples_code_does_not_depend_on_value_or_domain():
     model = build("cdd_gan")
     seen = []
-    model.decode = lambda codes, domain, values: seen.append(codes)
+    model.decode = lambda codes, domain, values, strengths: seen.append(codes)
     for domain in DOMAINS:
         for shown in (0, 1):
             model.sample(tf.fill((BATCH,), shown), domain, seed=3)
