@@ -243,8 +243,9 @@ def test_a_killed_search_loses_nothing_but_the_steps_since_a_checkpoint(cache, t
     after = folder.trial(trial).read_rows()
     assert after[: len(before) - 1] == before[:-1]
     assert after[0] == before[0]
-    # What was trained before the kill counts, up to its last evaluation.
-    assert known[trial].seconds > before[-1]["seconds"]
+    # What was trained before the kill counts, up to its last evaluation, and all of what follows.
+    again = after[-1]["seconds"] - after[len(before)]["seconds"]
+    assert known[trial].seconds > before[-1]["seconds"] + again
     for name, content in ended.items():
         assert records.path_of(folder, name).read_bytes() == content
 
@@ -299,7 +300,10 @@ def test_a_chief_resumed_when_all_has_ended_says_so_and_ends(cache, tmp_path):
     assert json.loads(folder.finished.read_text()) == {"max_trials": 1}
 
 
-def test_a_chief_that_cannot_listen_leaves_the_search_as_it_was(finished, cache, monkeypatch):
+@pytest.mark.parametrize("asked", ["--resume", "--overwrite"])
+def test_a_chief_that_cannot_listen_leaves_the_search_as_it_was(
+    asked, finished, cache, monkeypatch
+):
     def content():
         return {path: path.read_bytes() for path in finished.path.rglob("*") if path.is_file()}
 
@@ -310,7 +314,7 @@ def test_a_chief_that_cannot_listen_leaves_the_search_as_it_was(finished, cache,
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         # A process of its own: how much gRPC says is settled once in each.
         monkeypatch.delenv("GRPC_VERBOSITY", raising=False)
-        chief = start(finished, cache, "--overwrite", "--max-trials", "4", "--chief", address)
+        chief = start(finished, cache, asked, "--max-trials", "4", "--chief", address)
         told, _ = chief.communicate(timeout=120)
     assert chief.returncode == 1
     assert told.startswith(f"error: cannot listen on {address}: it is taken")
