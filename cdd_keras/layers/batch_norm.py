@@ -9,10 +9,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Keras's, over the last axis, by TensorFlow's fused kernel instead of a dozen operations.
 
     They were 14 % of the time of a step in bfloat16, most of it conversions to float32 and back,
-    which the kernel does as it goes. Two cases do without it. Where statistics are of several
-    devices Keras's own are used: the kernel sees one device's batch. And the
-    kernel's gradient for a norm that does not learn is not deterministic on GPUs, and TensorFlow
-    refuses it where determinism is asked for; it is a product with the scale.
+    which the kernel does as it goes. Two things are otherwise. Where statistics are of several
+    devices Keras's own are used: the kernel sees one device's batch. And a norm that does not
+    learn has a gradient of ours, a product with its scale: the kernel's is not deterministic on
+    GPUs, and TensorFlow refuses it where determinism is asked for.
 
     Raises:
         ValueError: an option of Keras's that the kernel does not have.

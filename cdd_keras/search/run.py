@@ -6,7 +6,6 @@ import os
 
 import tensorflow as tf
 
-from cdd_keras import checkpoints
 from cdd_keras.errors import CddError
 from cdd_keras.intervals import evaluation_count
 from cdd_keras.search import records
@@ -16,6 +15,7 @@ from cdd_keras.search.experiment import Experiment
 from cdd_keras.search.notices import notices
 from cdd_keras.search.oracles import make_oracle
 from cdd_keras.search.results import Results, table
+from cdd_keras.search.rungs import last_step
 from cdd_keras.search.trials import TrialTuner
 
 
@@ -43,9 +43,7 @@ def search(plan, place, pair, say, lease: float, server=None) -> str | None:
     with _silence():
         results = Results(plan, say, lambda: len(oracle.tuner_ids))
         oracle.on_end = results.trial_ended
-        oracle.progress = lambda name: max(
-            checkpoints.steps(plan.folder.trial(name).checkpoints), default=0
-        )
+        oracle.progress = lambda name: last_step(plan.folder.trial(name))
         if place.role == CHIEF:
             oracle.lease = lease
         experiment = Experiment(plan, pair) if pair else None

@@ -2,6 +2,7 @@
 
 import shutil
 
+from cdd_keras import checkpoints
 from cdd_keras.files import making, write_text
 from cdd_keras.runs import RunFolder
 
@@ -9,6 +10,11 @@ from cdd_keras.runs import RunFolder
 def earlier_of(values) -> str | None:
     """The trial of the rung before that KerasTuner's values say a trial goes on from."""
     return values.get("tuner/trial_id")
+
+
+def last_step(run) -> int:
+    """The step of the newest checkpoint in a `RunFolder`, 0 without any."""
+    return max(checkpoints.steps(run.checkpoints), default=0)
 
 
 def promote(earlier, folder):

@@ -8,7 +8,6 @@ from contextlib import nullcontext
 import keras_tuner as kt
 import tensorflow as tf
 
-from cdd_keras import checkpoints
 from cdd_keras.checkpoints import DamagedError
 from cdd_keras.files import write_json
 from cdd_keras.finite import NotFiniteError
@@ -21,7 +20,7 @@ from cdd_keras.search.memory import forgotten
 from cdd_keras.search.owner import Claim, TakenError
 from cdd_keras.search.records import COMPLETED, FAILED, Record
 from cdd_keras.search.results import short
-from cdd_keras.search.rungs import earlier_of, promote, seconds_trained
+from cdd_keras.search.rungs import earlier_of, last_step, promote, seconds_trained
 
 
 class TrialTuner(kt.engine.base_tuner.BaseTuner):
@@ -134,7 +133,7 @@ class TrialTuner(kt.engine.base_tuner.BaseTuner):
         return folder, Claim(folder.path, self.tuner_id)
 
     def _tell_begin(self, trial, folder):
-        step = max(checkpoints.steps(folder.checkpoints), default=0)
+        step = last_step(folder)
         values = self.plan.space.settle(trial.hyperparameters.values)
         settings = " ".join(f"{name}={short(value)}" for name, value in values.items())
         begins = f"goes on from step {step}" if step else "begins"
