@@ -42,9 +42,34 @@ class BatchNormalization(keras.layers.BatchNormalization):
         self._move(self.moving_variance, variance * (count - 1) / count)
         return outputs
 
+    def after(self, convolution, inputs, training=False):
+        """The norm of a convolution's outputs; one that does not learn is folded into the kernel.
+
+        Args:
+            convolution: a `Conv2D` without a bias or an activation.
+            inputs: float (batch, height, width, channels).
+            training: whether the norm uses, and learns from, this batch.
+        """
+        if training and self.trainable:
+            return self(convolution(inputs), training=True)
+        scale, offset = self._factors()
+        dtype = convolution.compute_dtype
+        # Within a layer's call Keras hands the kernel out in half precision, these in full.
+        kernel = tf.cast(convolution.kernel.value, scale.dtype)
+        outputs = tf.nn.conv2d(
+            tf.cast(inputs, dtype),
+            tf.cast(kernel * scale, dtype),
+            convolution.strides,
+            convolution.padding.upper(),
+        )
+        return tf.nn.bias_add(outputs, tf.cast(offset, dtype))
+
     def _settled(self, inputs):
+        return _scale(inputs, *self._factors())
+
+    def _factors(self):
         scale = self.gamma.value * tf.math.rsqrt(self.moving_variance.value + self.epsilon)
-        return _scale(inputs, scale, self.beta.value - self.moving_mean.value * scale)
+        return scale, self.beta.value - self.moving_mean.value * scale
 
     def _move(self, average, value):
         average.assign(average * self.momentum + value * (1 - self.momentum))

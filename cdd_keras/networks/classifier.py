@@ -90,7 +90,7 @@ class Classifier(keras.layers.Layer):
         if draws is not None:
             features = jitter_contrast(features, draws)
         for layer, norm, last in self._blocks(domain):
-            features = self.activation(norm(layer(features), training=training))
+            features = self.activation(norm.after(layer, features, training))
             if last:
                 features = self.pool(features)
         return tf.reshape(features, (-1, self.length))

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from cdd_keras.layers.batch_norm import BatchNormalization
+from cdd_keras.layers.random import Draws
 
 SHAPE = (4, 3, 2, 5)
 
@@ -40,6 +41,29 @@ def test_outputs_slopes_and_statistics_are_those_of_keras(training):
     for ours, theirs in zip(*found, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
     assert (training is False) == np.array_equal(found[0][-1], pair()[0].get_weights()[-1])
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("training", [True, False])
+def test_after_a_convolution_it_is_the_norm_of_what_that_gives(training, policy):
+    convolution = keras.layers.Conv2D(5, 3, 2, padding="same", use_bias=False, dtype=policy)
+    convolution.build((None, 8, 8, 3))
+    images = Draws(0).normal((4, 8, 8, 3))
+    found = []
+    for folded in (True, False):
+        layer, _ = pair(dtype=policy)
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            if folded:
+                outputs = layer.after(convolution, images, training)
+            else:
+                outputs = layer(convolution(images), training=training)
+        watched = [images, layer.gamma.value, convolution.kernel.value]
+        found.append([outputs, *tape.gradient(outputs, watched), *layer.get_weights()])
+    room = 1e-4 if policy == "float32" else 0.05
+    for one, other in zip(*found, strict=True):
+        one, other = (tf.cast(values, tf.float32) for values in (one, other))
+        np.testing.assert_allclose(one, other, rtol=room, atol=room * np.abs(other).max())
 
 
 def test_half_precision_is_normed_in_float32():

@@ -76,11 +76,14 @@ def test_slopes_of_the_activation_are_kerass_to_the_second_order():
         np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
 
-def test_space_to_depth_and_back():
-    inputs = features(2, 8, 8, 3)
-    packed = SpaceToDepth()(inputs)
-    assert packed.shape == (2, 4, 4, 12)
-    np.testing.assert_array_equal(DepthToSpace()(packed), inputs)
+@pytest.mark.parametrize("block", [2, 4])
+def test_space_to_depth_and_back_are_those_of_tensorflow(block):
+    inputs = features(2, 8, 16, 3)
+    packed = SpaceToDepth(block)(inputs)
+    np.testing.assert_array_equal(packed, tf.nn.space_to_depth(inputs, block))
+    back = DepthToSpace(block)(packed)
+    assert back.shape == inputs.shape
+    np.testing.assert_array_equal(back, inputs)
 
 
 def test_residual_starts_as_the_identity():
