@@ -186,15 +186,15 @@ class CrossDomainModel(ForwardPass, PhasedTraining, ResumableTraining, TrainedUs
     def test_step(self, batch):
         """The terms on a validation batch, and how well its labelled half is classified."""
         images, labels = unpack(batch)
-        players = self.recipe.phases[-1].players
+        phase = self.recipe.phases[-1]
         draws = Draws(self.config.seed, self.step.value)
-        routes = Routes(self, images, labels, draws, training=False)
-        losses = self.term_losses(players, routes)
-        objectives = [self.objective_of(player, losses) for player in players]
+        routes = Routes(self, images, labels, draws, training=False, phase=phase)
+        losses = self.term_losses(phase.players, routes)
+        objectives = [self.objective_of(player, losses) for player in phase.players]
         self._count(losses, objectives)
         correct = tf.argmax(self.classify(images[SOURCE], SOURCE), -1, tf.int32) == labels[SOURCE]
         self.source_accuracy.update_state(tf.cast(correct, tf.float32))
-        return {**self._results(players), "source_accuracy": self.source_accuracy.result()}
+        return {**self._results(phase.players), "source_accuracy": self.source_accuracy.result()}
 
     def _count(self, losses, objectives):
         for label, loss in losses.items():

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cdd_keras.domains import DOMAINS
+from cdd_keras.domains import DOMAINS, Address
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,26 @@ class Player:
 
 @dataclass(frozen=True)
 class Phase:
-    """What is minimised from `start`, a fraction of the run, on."""
+    """What is minimised from `start`, a fraction of the run, on.
+
+    Args:
+        start: fraction of the run.
+        players: who minimise it.
+        together: groups of addresses, each of generated images of one domain, which are drawn,
+            judged and read in one call each: larger convolutions, and fewer of them. The players
+            must ask for all that is in a group, or it is computed for nothing.
+    """
 
     start: float
     players: tuple[Player, ...]
+    together: tuple[tuple[Address, ...], ...] = ()
+
+    def group_of(self, address):
+        """The group that an address is in, or it alone."""
+        for group in self.together:
+            if address in group:
+                return group
+        return (address,)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import functools
 
 import tensorflow as tf
 
-from cdd_keras.domains import last_domain
+from cdd_keras.domains import Edit, last_domain
 from cdd_keras.layers.augment import move, to_grey
 from cdd_keras.layers.gradient_reversal import reverse_gradient
 
@@ -23,6 +23,17 @@ def memoised(method):
         return self._memo[place]
 
     return lookup
+
+
+def in_one_batch(compute, batches):
+    """`compute(rows) -> rows` called once for several batches; what it gives for each of them.
+
+    What is computed for a row must not depend on the others.
+    """
+    if len(batches) == 1:
+        return [compute(batches[0])]
+    rows = compute(tf.concat(batches, 0))
+    return tf.split(rows, [tf.shape(batch)[0] for batch in batches])
 
 
 class Readings:
@@ -84,8 +95,16 @@ class Readings:
         """The classifier as it stands, on such a view; its gradient reaches the image."""
         if "classifier" not in self.networks:
             return self._shared_logits(address)
-        view = self._strong_view(self.image(address), "classifier")
-        return self.networks["classifier"](view, domain=last_domain(address))
+        group = self._edits_with(address) if isinstance(address, Edit) else (address,)
+        return self._read(group)[group.index(address)]
+
+    @memoised
+    def _read(self, group):
+        domain = last_domain(group[0])
+        return in_one_batch(
+            lambda views: self.networks["classifier"](views, domain=domain),
+            [self._strong_view(self.image(address), "classifier") for address in group],
+        )
 
     @memoised
     def critic_features(self, address):

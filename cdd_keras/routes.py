@@ -3,10 +3,10 @@
 import tensorflow as tf
 
 from cdd_keras.domains import ANY, NOISE, OWN, SOURCE, TARGET, Edit, last_domain
-from cdd_keras.layers.augment import jitter_colour, move
+from cdd_keras.layers.augment import jitter_colour, shift
 from cdd_keras.layers.blocks import to_image
 from cdd_keras.layers.sampling import sample_posterior
-from cdd_keras.readings import Readings, class_logits, memoised
+from cdd_keras.readings import Readings, class_logits, in_one_batch, memoised
 
 # Shifts of the generator's and the discriminator's images, as a fraction of the side.
 LIGHT_SHIFT = 1 / 16
@@ -25,9 +25,10 @@ class Routes(Readings):
         labels: {domain: int32 (batch,)}; the target's only for the oracle.
         draws: `Draws` of this step.
         training: False to look only: batch norm and belief then learn nothing.
+        phase: the `Phase` whose terms are asked for; the model's current one by default.
     """
 
-    def __init__(self, model, images, labels, draws, training=True):
+    def __init__(self, model, images, labels, draws, training=True, phase=None):
         self.networks = model.networks
         self.averaged = model.averaged
         self.belief = model.belief
@@ -35,6 +36,7 @@ class Routes(Readings):
         self.prior = model.prior
         self.config = model.config
         self.classes = model.classes
+        self.phase = phase or model.recipe.phases[model.phase]
         self.progress = tf.cast(model.step.value, tf.float32) / model.config.steps
         self.draws = draws
         self.training = training
@@ -46,13 +48,12 @@ class Routes(Readings):
     def image(self, address):
         """The addressed image: float32 (batch, size, size, 3) in [-1, 1]; reals are augmented."""
         if isinstance(address, Edit):
-            return self._edit(address)
+            group = self._edits_with(address)
+            return self._edited(group)[group.index(address)]
         if len(address) == 1 and isinstance(address[0], Edit):
             return self._seen_again(address[0])
         if len(address) == 1:
-            shift = round(LIGHT_SHIFT * self.config.image_size)
-            images = self._real[address[0]]
-            return move(images, self.draws, shift=shift, flip=self.config.flip)
+            return self._shift(self._real[address[0]], flip=self.config.flip)
         return to_image(self.base(address))
 
     @memoised
@@ -82,19 +83,29 @@ class Routes(Readings):
         image = tf.stop_gradient(self.image(edit))
         return image + HIDING_NOISE * self.draws.normal(tf.shape(image))
 
-    def _edit(self, edit):
-        path = edit.path
-        return self.networks["generator"].edit(
-            self.rows(self.features(path[:-1]), edit),
-            self.value(edit),
-            path[-1],
+    @memoised
+    def _edited(self, edits):
+        """The images of edits in one domain, drawn as one batch."""
+        features = [self.rows(self.features(edit.path[:-1]), edit) for edit in edits]
+        values = [self.value(edit) for edit in edits]
+        domain = last_domain(edits[0])
+        return in_one_batch(
+            lambda rows: self.networks["generator"].edit(rows, tf.concat(values, 0), domain),
+            features,
         )
+
+    def _edits_with(self, edit):
+        """The edits that are drawn, and read, in one batch with an edit."""
+        return tuple(one for one in self.phase.group_of(edit) if isinstance(one, Edit))
 
     def rows(self, batch, edit):
         """The part of a batch that an edit is made on."""
+        if edit.rows == (0.0, 1.0):
+            return batch
         count = tf.shape(batch)[0]
         start, end = (tf.cast(part * tf.cast(count, tf.float32), tf.int32) for part in edit.rows)
-        return batch if edit.rows == (0.0, 1.0) else batch[start:end]
+        # By split and not by a slice, whose gradient is several times as dear.
+        return tf.split(batch, [start, end - start, count - end])[1]
 
     @memoised
     def value(self, edit):
@@ -166,15 +177,27 @@ class Routes(Readings):
     @memoised
     def realness(self, address):
         """The discriminator's outputs on a light view: float32 (batch, outputs)."""
-        view = self._discriminator_view(address)
-        return self.networks["discriminator"].realness(view, last_domain(address))
+        group = self.phase.group_of(address)
+        return self._judged(group)[group.index(address)]
+
+    @memoised
+    def _judged(self, group):
+        domain = last_domain(group[0])
+        return in_one_batch(
+            lambda views: self.networks["discriminator"].realness(views, domain),
+            [self._discriminator_view(address) for address in group],
+        )
 
     @memoised
     def _discriminator_view(self, address):
         image = self.image(address)
         if self.config.colour_jitter:
             image = jitter_colour(image, self.draws)
-        return move(image, self.draws, shift=round(LIGHT_SHIFT * self.config.image_size))
+        return self._shift(image)
+
+    def _shift(self, images, flip=False):
+        most = round(LIGHT_SHIFT * self.config.image_size)
+        return shift(images, self.draws, most=most, flip=flip)
 
     def realness_gradient(self, path):
         """d(realness outputs, each of a random sign) / d(real image), of the image's shape.

@@ -1,5 +1,6 @@
 import pytest
 
+from cdd_keras.domains import OTHER, SOURCE, TARGET, Edit
 from cdd_keras.objective import Phase, Player, Recipe, Term
 
 
@@ -80,3 +81,10 @@ def test_a_network_has_one_player():
 def test_the_phase_of_a_moment(fraction, phase):
     recipe = Recipe(tuple(Phase(start, (player(),)) for start in (0.0, 0.3, 0.8)))
     assert recipe.phase_at(fraction) == phase
+
+
+def test_an_address_without_a_group_is_one_of_its_own():
+    group = ((SOURCE, TARGET), Edit((TARGET, TARGET), OTHER))
+    phase = Phase(0.0, (player(),), (group,))
+    assert phase.group_of(group[0]) == phase.group_of(group[1]) == group
+    assert phase.group_of((TARGET, SOURCE)) == ((TARGET, SOURCE),)

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny import BATCH, build, floats, labels
+from tiny import BATCH, Always, build, floats, labels
 
 from cdd_keras.domains import ANY, DOMAINS, NOISE, OTHER, OWN, SOURCE, TARGET, Edit, last_domain
 from cdd_keras.layers.random import Draws
@@ -44,7 +46,7 @@ def test_nothing_is_computed_until_asked_and_then_once(routes, monkeypatch):
     for _ in range(2):
         routes.image((SOURCE, SOURCE))
         routes.image((SOURCE, TARGET))
-        routes.image(Edit((SOURCE, TARGET), ANY))
+        routes.image(Edit((SOURCE, TARGET), OWN))
     assert passes == [SOURCE]
     assert routes.image((SOURCE, TARGET)) is routes.image((SOURCE, TARGET))
 
@@ -214,3 +216,41 @@ def test_else_they_come_from_the_discriminator():
         view = routes._discriminator_view(address)
         np.testing.assert_array_equal(taught, class_head(view, last_domain(address)))
     assert len(slopes(routes, lambda r: r.read_logits(Edit((NOISE, SOURCE), ANY)), "generator")) > 0
+
+
+class Still(Always):
+    """Draws that move nothing, and of values the second one."""
+
+    def normal(self, shape):
+        return tf.zeros(shape)
+
+    def integers(self, shape, low, high):
+        return tf.fill(shape, tf.constant(1, tf.int32))
+
+    def categories(self, probabilities):
+        return tf.argmax(probabilities, -1, tf.int32)
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_what_is_drawn_judged_and_read_together_is_what_it_is_alone(model, domain):
+    (group,) = (g for g in model.recipe.phases[0].together if last_domain(g[0]) == domain)
+    assert len(group) == 3
+    alone = replace(model.recipe.phases[0], together=())
+    found = []
+    for phase in (None, alone):
+        routes = Routes(model, IMAGES, LABELS, Still(0.5), training=False, phase=phase)
+        edits = group[1:]
+        found.append(
+            [routes.image(edit) for edit in edits]
+            + [routes.realness(address) for address in group]
+            + [routes.read_logits(edit) for edit in edits]
+        )
+    for together, apart in zip(*found, strict=True):
+        np.testing.assert_allclose(together, apart, rtol=1e-4, atol=1e-5)
+
+
+def test_rows_are_the_part_that_an_edit_is_made_on(routes):
+    batch = tf.range(5)
+    for rows, expected in {(0.0, 0.5): [0, 1], (0.5, 1.0): [2, 3, 4], (0.0, 1.0): range(5)}.items():
+        part = routes.rows(batch, Edit((SOURCE, SOURCE), OWN, rows))
+        np.testing.assert_array_equal(part, list(expected))

@@ -6,24 +6,37 @@ from torch.nn import functional
 FULL_COLOUR = 0.05
 
 
-def move(images, draws, shift, scale=0.0, rotation=0.0, flip=False):
+def move(images, draws, shift, scale, rotation, flip):
     """Shifts, scales, turns and mirrors each image in one resampling."""
-    count, size = len(images), images.shape[-1]
+    count = len(images)
     factor = 1.0 + draws.uniform((count,), -scale, scale)
     angle = draws.uniform((count,), -rotation, rotation)
-    mirror = torch.ones(count)
-    if flip:
-        mirror = torch.where(draws.uniform((count,), 0.0, 1.0) < 0.5, -1.0, 1.0)
+    mirror = _mirror(count, draws, flip)
     offsets = draws.uniform((2, count), -shift, shift)
-    resampled = bool(scale or rotation)
+    return _sample(images, factor * angle.cos(), factor * angle.sin(), mirror, offsets, "bilinear")
+
+
+def shift(images, draws, most, flip=False):
+    """Shifts each image by whole pixels, and mirrors half of them."""
+    count = len(images)
+    mirror = _mirror(count, draws, flip)
+    offsets = draws.uniform((2, count), -most, most).round()
+    return _sample(images, torch.ones(count), torch.zeros(count), mirror, offsets, "nearest")
+
+
+def _sample(images, cosine, sine, mirror, offsets, mode):
     # In units of half a side, as grid_sample counts.
-    offset_x, offset_y = (offsets if resampled else offsets.round()) * (2.0 / size)
-    cosine, sine = angle.cos() * factor, angle.sin() * factor
+    offset_x, offset_y = offsets * (2.0 / images.shape[-1])
     rows = [cosine * mirror, -sine, offset_x, sine * mirror, cosine, offset_y]
-    transforms = torch.stack(rows, 1).view(count, 2, 3)
+    transforms = torch.stack(rows, 1).view(len(images), 2, 3)
     grid = functional.affine_grid(transforms, list(images.shape), align_corners=False)
-    mode = "bilinear" if resampled else "nearest"
     return functional.grid_sample(images, grid, mode, "reflection", align_corners=False)
+
+
+def _mirror(count, draws, flip):
+    if flip:
+        return torch.where(draws.uniform((count,), 0.0, 1.0) < 0.5, -1.0, 1.0)
+    return torch.ones(count)
 
 
 def jitter_colour(images, draws):

@@ -67,13 +67,17 @@ def _phase(start, config, edits):
         discriminator += _realness_terms(domain, config, edits)
         if edits:
             generator += _edit_terms(domain, config)
+    together = tuple(
+        ((other(domain), domain), *(_edited(domain) if edits else ())) for domain in DOMAINS
+    )
     generators = Player("generator", ("encoder", "generator"), tuple(generator))
     classifier = _classifier_terms(config)
     if config.classifier_trunk == "shared":
         critic = Player("discriminator", ("discriminator",), (*discriminator, *classifier))
-        return Phase(start, (generators, critic))
+        return Phase(start, (generators, critic), together)
     critic = Player("discriminator", ("discriminator",), tuple(discriminator))
-    return Phase(start, (generators, critic, Player("classifier", ("classifier",), classifier)))
+    reader = Player("classifier", ("classifier",), classifier)
+    return Phase(start, (generators, critic, reader), together)
 
 
 def _edited(domain):

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 from tiny import Always, floats
 
@@ -7,6 +8,7 @@ from cdd_keras.layers.augment import (
     jitter_colour,
     jitter_contrast,
     move,
+    shift,
 )
 from cdd_keras.layers.random import Draws
 
@@ -24,7 +26,8 @@ def shifted_back(image, original):
 
 
 def test_no_amounts_are_the_identity():
-    np.testing.assert_array_equal(move(IMAGES, Draws(0), shift=0), IMAGES)
+    np.testing.assert_array_equal(shift(IMAGES, Draws(0), most=0), IMAGES)
+    np.testing.assert_array_equal(move(IMAGES, Draws(0), shift=0, scale=0, rotation=0), IMAGES)
 
 
 def test_resampling_without_movement_is_the_identity():
@@ -34,21 +37,58 @@ def test_resampling_without_movement_is_the_identity():
 
 
 def test_shifts_are_whole_pixels_and_exact():
-    moved = move(IMAGES, Draws(1), shift=3).numpy()
+    moved = shift(IMAGES, Draws(1), most=3).numpy()
     shifts = [shifted_back(*pair) for pair in zip(moved, IMAGES.numpy(), strict=True)]
     assert None not in shifts
     assert len(set(shifts)) > 1
 
 
 def test_shift_is_in_pixels_and_the_edge_is_reflected():
-    moved = move(IMAGES, Always(1.0), shift=2).numpy()
+    moved = shift(IMAGES, Always(1.0), most=2).numpy()
     np.testing.assert_array_equal(moved[:, :-2, :-2], IMAGES[:, 2:, 2:])
     np.testing.assert_array_equal(moved[:, :-2, -2:], IMAGES[:, 2:, :-3:-1])
+    moved = shift(IMAGES, Always(0.0), most=2).numpy()
+    np.testing.assert_array_equal(moved[:, 2:, 2:], IMAGES[:, :-2, :-2])
+    np.testing.assert_array_equal(moved[:, 2:, :2], IMAGES[:, :-2, 1::-1])
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_shifting_is_moving_by_whole_pixels(flip):
+    class Whole(Draws):
+        def uniform(self, shape, low, high, axis=0):
+            drawn = super().uniform(shape, low, high, axis)
+            return drawn if low == 0.0 else tf.round(drawn)
+
+    moved = move(IMAGES, Whole(5), shift=3, scale=0.0, rotation=0.0, flip=flip)
+
+    class Without(Whole):
+        """`shift` draws neither scale nor angle."""
+
+        def __init__(self):
+            super().__init__(5)
+            self._count = 2
+
+    np.testing.assert_allclose(
+        shift(IMAGES, Without(), most=3, flip=flip), moved, rtol=0, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_the_gradient_of_a_shift_is_exact(flip):
+    weights = tf.constant(np.random.default_rng(1).normal(size=IMAGES.shape).astype("float32"))
+    with tf.GradientTape() as tape:
+        tape.watch(IMAGES)
+        total = tf.reduce_sum(weights * shift(IMAGES, Draws(3), most=3, flip=flip))
+    slope = tape.gradient(total, IMAGES)
+    other = tf.constant(np.random.default_rng(2).normal(size=IMAGES.shape).astype("float32"))
+    # A shift is linear, so its gradient is its transpose.
+    expected = tf.reduce_sum(weights * shift(other, Draws(3), most=3, flip=flip))
+    np.testing.assert_allclose(tf.reduce_sum(slope * other), expected, rtol=1e-4)
 
 
 def test_mirroring_is_exact_and_takes_half_of_the_images():
     images = tf.tile(IMAGES[:1], (200, 1, 1, 1))
-    moved = move(images, Draws(0), shift=0, flip=True).numpy()
+    moved = shift(images, Draws(0), most=0, flip=True).numpy()
     mirrored = np.all(moved == IMAGES[:1, :, ::-1], axis=(1, 2, 3))
     kept = np.all(moved == IMAGES[:1], axis=(1, 2, 3))
     assert np.all(mirrored | kept)
@@ -63,7 +103,7 @@ def test_a_mirrored_image_can_be_turned_and_scaled():
 
 def test_scaling_is_about_the_centre():
     ramp = tf.tile(tf.linspace(-1.0, 1.0, 16)[None, None, :, None], (1, 16, 1, 3))
-    moved = move(ramp, Always(0.0), shift=0, scale=0.5)
+    moved = move(ramp, Always(0.0), shift=0, scale=0.5, rotation=0.0)
     np.testing.assert_allclose(moved, 0.5 * ramp, atol=1e-5)
 
 

@@ -9,7 +9,7 @@ from tiny import BATCH, batch, build, config, equal, floats, images, labels, val
 
 from cdd_keras import evaluation
 from cdd_keras.config import METHODS
-from cdd_keras.domains import DOMAINS, NO_VALUE, SOURCE, TARGET
+from cdd_keras.domains import DOMAINS, NO_VALUE, SOURCE, TARGET, Edit
 from cdd_keras.evaluation import classification_report, generation_report
 from cdd_keras.judges import Judges
 from cdd_keras.layers.random import Draws
@@ -46,6 +46,20 @@ def check_recipe(model):
     for phase in model.recipe.phases:
         for player in phase.players:
             assert not player.terms or sum(term.weight for term in player.terms) > 0
+        check_groups(model, phase)
+
+
+def check_groups(model, phase):
+    """What is computed together is all asked for."""
+    if not phase.together:
+        return
+    sources = {SOURCE: IMAGES, TARGET: tf.constant(floats(1))}
+    routes = Routes(model, sources, {SOURCE: VALUES}, Draws(0), training=False, phase=phase)
+    model.term_losses(phase.players, routes)
+    for group in phase.together:
+        for address in group:
+            assert ("realness", address) in routes._memo
+            assert not isinstance(address, Edit) or ("read_logits", address) in routes._memo
 
 
 def check_losses(model, logs):
