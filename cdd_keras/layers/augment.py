@@ -154,7 +154,7 @@ def to_grey(images):
     # A product with a matrix, whose gradient takes half of a mean's.
     mean = tf.fill((channels, 1), tf.cast(1.0 / channels, images.dtype))
     grey = tf.matmul(tf.reshape(images, (-1, channels)), mean)
-    return tf.reshape(grey, (*tf.unstack(tf.shape(images)[:-1]), 1))
+    return tf.reshape(grey, (-1, *images.shape[1:3], 1))
 
 
 def contrast_normalised_grey(images):

@@ -9,6 +9,7 @@ from cdd_keras.layers.augment import (
     jitter_contrast,
     move,
     shift,
+    to_grey,
 )
 from cdd_keras.layers.random import Draws
 
@@ -143,6 +144,12 @@ def test_a_grey_image_stays_grey_and_a_dot_of_colour_earns_it_little_tint():
     jittered = jitter_colour(tf.constant(grey), Draws(0)).numpy()
     others = np.delete(jittered.reshape(6, -1, 3), 5 * 16 + 5, axis=1)
     assert np.ptp(others, axis=-1).max() < 0.02
+
+
+def test_grey_is_the_mean_of_the_channels_and_known_in_size_whatever_the_batch():
+    grey = tf.function(to_grey, input_signature=[tf.TensorSpec((None, 16, 16, 3))])
+    assert grey.get_concrete_function().output_shapes.as_list() == [None, 16, 16, 1]
+    np.testing.assert_allclose(grey(IMAGES)[..., 0], IMAGES.numpy().mean(-1), atol=1e-6)
 
 
 def test_contrast_jitter_is_bounded_in_contrast_and_noise():
