@@ -3,19 +3,23 @@
     python on_devices.py STRATEGY CPUS FOLDER [METHOD-OPTIMISER ...]
 
 writes FOLDER/METHOD-OPTIMISER.npz, with all weights and the losses; OPTIMISER is `adam`, the
-method's own, or `sgd`. `benchmarks/devices.py` compares more of them than the tests do.
+method's own, or `sgd`; `sgd-smooth` is the latter on networks without kinks.
+`benchmarks/devices.py` compares more of them than the tests do.
 """
 
 import sys
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 import tiny
 
 from cdd_keras.data import training_batches
 from cdd_keras.data.sets import ImageSet
+from cdd_keras.layers.blocks import LEAK, LeakyReLU
 from cdd_keras.strategies import open_devices
 
 TRAININGS = ("acgan-adam", "dann-sgd")
@@ -30,10 +34,32 @@ def main(strategy, cpus, folder, *trainings):
     config = tiny.config(batch_size=BATCH, strategy=strategy)
     devices = open_devices(config, lambda line: print(line, file=sys.stderr))
     for training in trainings or TRAININGS:
-        model, losses = train(*training.split("-"), strategy, devices)
+        method, optimiser, *smooth = training.split("-")
+        with kinks_smoothed() if smooth else nullcontext():
+            model, losses = train(method, optimiser, strategy, devices)
         if devices.is_chief:
             np.savez(Path(folder) / f"{training}.npz", losses, *tiny.values(model.weights))
     devices.wait()
+
+
+@contextmanager
+def kinks_smoothed():
+    """Activations with a smooth bend, and means in place of maxima.
+
+    At a kink the last bit of a number decides on a whole slope: what remains without them is how
+    far rounding alone takes the weights.
+    """
+
+    def bent(_, inputs):
+        return LEAK * inputs + (1.0 - LEAK) * 0.25 * tf.nn.softplus(4.0 * inputs)
+
+    def mean(_, inputs):
+        return tf.nn.avg_pool2d(inputs, 2, 2, "VALID")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LeakyReLU, "call", bent)
+        patch.setattr(keras.layers.MaxPooling2D, "call", mean)
+        yield
 
 
 def train(method, optimiser, strategy, devices):

@@ -1,0 +1,67 @@
+"""How the memory of a training grows with its steps.
+
+    python benchmarks/memory.py --out memory.json [--steps 10000] [-- --method dann ...]
+
+What stands behind `--` are flags of `cdd_keras.train`; without any it is `cdd` with tiny networks,
+whose steps are many in little time. The memory is the process's resident set after each of 20
+evaluations, the first of which has made all graphs that training needs.
+"""
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from killing import Training
+from speed import reporting
+from speed.reporting import machine, table
+
+TINY = (
+    *("--attr", "eyeglasses", "--synthetic-count", "400", "--precision", "float32"),
+    *("--image-size", "16", "--batch-size", "8", "--channels", "4", "--code-size", "4"),
+    *("--discriminator-channels", "4", "--edit-start", "0"),
+)
+EVALUATIONS = 20
+EVALUATED = re.compile(r"evaluated at step (\d+)")
+RESIDENT = re.compile(r"VmRSS:\s+(\d+) kB")
+COLUMNS = {"step": ("step", "d"), "resident": ("resident MiB", ".1f"), "more": ("more", ".1f")}
+
+
+def main():
+    parser = reporting.parser(__doc__)
+    parser.add_argument("--steps", type=int, default=10_000, help="of training (default 10000)")
+    parser.add_argument("flags", nargs="*", help="of the training")
+    options = parser.parse_args()
+    before = machine()
+    rows = measured([*(options.flags or TINY), "--steps", str(options.steps)])
+    report = {"machine": before, "rows": rows, "grown": max(row["more"] for row in rows)}
+    reporting.keep(report, options.out)
+    print(before)
+    print(table(rows, COLUMNS))
+
+
+def measured(flags):
+    """A row an evaluation: its step, the MiB then resident, and how many more than at the first."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        every = ["--evaluate-every", str(1 / EVALUATIONS)]
+        training = Training([*flags, *every], Path(folder) / "run")
+        for line in training.process.stderr:
+            training.lines.append(line)
+            if found := EVALUATED.match(line):
+                resident = resident_mebibytes(training.process.pid)
+                more = resident - rows[0]["resident"] if rows else 0.0
+                rows.append({"step": int(found[1]), "resident": resident, "more": more})
+        code, said = training.finish()
+    if code:
+        sys.exit(f"the training failed with {code}:\n{said}")
+    return rows
+
+
+def resident_mebibytes(pid):
+    """Resident set of a process."""
+    return int(RESIDENT.search(Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+
+
+if __name__ == "__main__":
+    main()
