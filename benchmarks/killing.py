@@ -71,9 +71,9 @@ class Training:
                 self.process.send_signal(signal.SIGCONT)
         return False
 
-    def finish(self):
-        """Waits for the end; gives the exit code and all that was said."""
-        rest = self.process.communicate(timeout=DEADLINE)[1]
+    def finish(self, seconds=DEADLINE):
+        """Waits for the end, so long at most; gives the exit code and all that was said."""
+        rest = self.process.communicate(timeout=seconds)[1]
         self.lines.append(rest)
         return self.process.returncode, "".join(self.lines)
 

@@ -23,6 +23,8 @@ from cdd_keras.runs import RunFolder
 
 DEFAULT = ["--attr", "eyeglasses", "--checkpoint-seconds", "5"]
 IN_A_SAVE = 6
+# The default training took five minutes and more on a busy machine.
+WHOLE_SECONDS = 3600
 
 
 def main():
@@ -62,7 +64,7 @@ def main():
 
 
 def expect_done(training):
-    code, said = training.finish()
+    code, said = training.finish(WHOLE_SECONDS)
     if code:
         sys.exit(f"the training failed with {code}:\n{said}")
 
