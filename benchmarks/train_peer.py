@@ -27,9 +27,9 @@ TOLERANCE = 1e-4
 # After both have moved their weights once: Adam's first step is the sign of a gradient, so that
 # what rounding makes of gradients near 0 is of full size.
 TOLERANCE_AFTER = 1e-2
-# The losses that the discriminator's update alone decides. The gradient of images that were moved
-# is exact in PyTorch and approximate in TensorFlow (it moves the gradient back), so the
-# generator's updates differ by more.
+# The losses that the discriminator's update alone decides. The gradient of the classifier's views,
+# which are turned and scaled, is exact in PyTorch and approximate in TensorFlow (it moves the
+# gradient back), so the generator's updates differ by more.
 ALONE = ("real_source", "real_target", "own_value_source", "r1_source", "r1_target")
 COLUMNS = {
     "by": ("by", "s"),

@@ -20,12 +20,13 @@ class ForwardPass:
             {place among `moved_by_looking`: new value}.
         """
         images, labels = unpack(batch)
-        players = self.recipe.phases[self.phase].players
+        phase = self.recipe.phases[self.phase]
+        players = phase.players
         # A row's part in the gradient is what it is on one device, so float16 overflows alike.
         part = 1.0 if share is None else 1.0 / share.count
         with tf.GradientTape(persistent=True) as tape, HeldBack() as held:
             draws = Draws(self.config.seed, self.step.value, share)
-            losses = self.term_losses(players, Routes(self, images, labels, draws))
+            losses = self.term_losses(players, Routes(self, images, labels, draws, phase=phase))
             objectives, scaled = [], {}
             for player, optimizer in zip(players, self.optimizer.optimizers, strict=True):
                 if player.terms:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cdd_keras.domains import DOMAINS, Address
+from cdd_keras.domains import DOMAINS, Address, last_domain
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,23 @@ class Phase:
         together: groups of addresses, each of generated images of one domain, which are drawn,
             judged and read in one call each: larger convolutions, and fewer of them. The players
             must ask for all that is in a group, or it is computed for nothing.
+
+    Raises:
+        ValueError: a group has images of both domains or a real one, or an address is in two.
     """
 
     start: float
     players: tuple[Player, ...]
     together: tuple[tuple[Address, ...], ...] = ()
+
+    def __post_init__(self):
+        addresses = [address for group in self.together for address in group]
+        if len(set(addresses)) < len(addresses):
+            raise ValueError(f"An address is in two groups: {self.together}.")
+        for group in self.together:
+            real = any(isinstance(address, tuple) and len(address) == 1 for address in group)
+            if real or len({last_domain(address) for address in group}) > 1:
+                raise ValueError(f"Expected generated images of one domain. Received {group}.")
 
     def group_of(self, address):
         """The group that an address is in, or it alone."""

@@ -35,7 +35,7 @@ def main(strategy, cpus, folder, *trainings):
     devices = open_devices(config, lambda line: print(line, file=sys.stderr))
     for training in trainings or TRAININGS:
         method, optimiser, *smooth = training.split("-")
-        with kinks_smoothed() if smooth else nullcontext():
+        with {"": nullcontext, "smooth": kinks_smoothed}["".join(smooth)]():
             model, losses = train(method, optimiser, strategy, devices)
         if devices.is_chief:
             np.savez(Path(folder) / f"{training}.npz", losses, *tiny.values(model.weights))
@@ -44,7 +44,7 @@ def main(strategy, cpus, folder, *trainings):
 
 @contextmanager
 def kinks_smoothed():
-    """Activations with a smooth bend, and means in place of maxima.
+    """Activations with a smooth bend, and means in place of maxima; losses keep their kinks.
 
     At a kink the last bit of a number decides on a whole slope: what remains without them is how
     far rounding alone takes the weights.

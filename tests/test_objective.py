@@ -88,3 +88,16 @@ def test_an_address_without_a_group_is_one_of_its_own():
     phase = Phase(0.0, (player(),), (group,))
     assert phase.group_of(group[0]) == phase.group_of(group[1]) == group
     assert phase.group_of((TARGET, SOURCE)) == ((TARGET, SOURCE),)
+
+
+@pytest.mark.parametrize(
+    ("groups", "words"),
+    [
+        ([[(SOURCE, TARGET), (TARGET, SOURCE)]], "one domain"),
+        ([[(SOURCE,), (TARGET, SOURCE)]], "generated"),
+        ([[(SOURCE, TARGET)], [(SOURCE, TARGET)]], "two groups"),
+    ],
+)
+def test_groups_that_cannot_be_one_batch_are_refused(groups, words):
+    with pytest.raises(ValueError, match=words):
+        Phase(0.0, (), tuple(map(tuple, groups)))

@@ -49,7 +49,19 @@ class BatchNormalization(keras.layers.BatchNormalization):
             convolution: a `Conv2D` without a bias or an activation.
             inputs: float (batch, height, width, channels).
             training: whether the norm uses, and learns from, this batch.
+
+        Returns:
+            (batch, height, width, filters), in the convolution's kind of number.
+
+        Raises:
+            ValueError: the convolution has what folding would leave out.
         """
+        plain = (convolution.use_bias, convolution.activation, convolution.groups)
+        if plain != (False, keras.activations.linear, 1) or convolution.dilation_rate != (1, 1):
+            raise ValueError(
+                "Expected a convolution without bias, activation, groups or dilation. Received "
+                f"{convolution.get_config()}."
+            )
         if training and self.trainable:
             return self(convolution(inputs), training=True)
         scale, offset = self._factors()

@@ -66,13 +66,23 @@ def _channel_norm(inputs):
 class SpaceToDepth(keras.layers.Layer):
     """(batch, h, w, c) -> (batch, h / block, w / block, c * block^2).
 
-    What TensorFlow's operations of these names give, by a transposition, which takes a third of
-    their time where channels are few.
+    What TensorFlow's operation of this name gives, by a transposition, which takes a third of
+    its time where channels are few. Height and width have to be known.
+
+    Raises:
+        ValueError: at its first call; height or width is no multiple of the block.
     """
 
     def __init__(self, block=2, **kwargs):
         super().__init__(**kwargs)
         self.block = block
+
+    def build(self, shape):
+        if shape[1] % self.block or shape[2] % self.block:
+            raise ValueError(
+                f"Expected a height and width that are multiples of {self.block}. Received "
+                f"{shape[1]} and {shape[2]}."
+            )
 
     def call(self, inputs):
         height, width, channels = inputs.shape[1:]
@@ -83,11 +93,21 @@ class SpaceToDepth(keras.layers.Layer):
 
 
 class DepthToSpace(keras.layers.Layer):
-    """(batch, h, w, c) -> (batch, h * block, w * block, c / block^2)."""
+    """(batch, h, w, c) -> (batch, h * block, w * block, c / block^2), as `SpaceToDepth`.
+
+    Raises:
+        ValueError: at its first call; the channels are no multiple of the block's square.
+    """
 
     def __init__(self, block=2, **kwargs):
         super().__init__(**kwargs)
         self.block = block
+
+    def build(self, shape):
+        if shape[3] % self.block**2:
+            raise ValueError(
+                f"Expected channels that are a multiple of {self.block**2}. Received {shape[3]}."
+            )
 
     def call(self, inputs):
         height, width, channels = inputs.shape[1:]

@@ -94,3 +94,12 @@ def test_what_does_not_learn_needs_no_gradient_of_the_kernel():
 def test_what_the_kernel_does_not_have_is_refused(settings):
     with pytest.raises(ValueError, match="Expected an axis of -1, a scale and an offset"):
         BatchNormalization(**settings)
+
+
+def test_only_plain_convolutions_are_folded():
+    layer = keras.layers.Conv2D(4, 3)
+    layer.build((None, 8, 8, 3))
+    norm = BatchNormalization()
+    norm.build((None, 6, 6, 4))
+    with pytest.raises(ValueError, match="bias"):
+        norm.after(layer, tf.zeros((1, 8, 8, 3)))

@@ -28,6 +28,12 @@ def test_channel_norm_gives_each_pixel_unit_power():
     np.testing.assert_allclose(np.mean(np.square(outputs), -1), 1, rtol=1e-4)
 
 
+@pytest.mark.parametrize("layer", [SpaceToDepth(4), DepthToSpace(2)])
+def test_blocks_that_do_not_fit_are_refused(layer):
+    with pytest.raises(ValueError, match="multiple"):
+        layer(features(2, 6, 8, 6))
+
+
 def test_channel_norm_of_zeros_is_zero():
     np.testing.assert_array_equal(ChannelNorm()(tf.zeros((1, 2, 2, 4))), np.zeros((1, 2, 2, 4)))
 
