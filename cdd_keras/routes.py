@@ -17,6 +17,8 @@ HIDING_NOISE = 0.05
 class Routes(Readings):
     """Everything one training step may compute, addressed by path, computed on demand.
 
+    What is `together` in the phase is computed with the first of it that is asked for.
+
     Must live inside the step's gradient tape: a tensor memoised outside has no gradient.
 
     Args:
