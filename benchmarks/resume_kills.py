@@ -56,6 +56,7 @@ def main():
             "kills": kills,
             "finished_from": last.resumed_at,
             "weights": {"alone": digest(alone.folder, steps), "killed": digest(killed, steps)},
+            "pictures": {"alone": pictures(alone.folder), "killed": pictures(killed)},
             "equal": equal,
         }
     Path(options.out).write_text(json.dumps(result, indent=1) + "\n")
