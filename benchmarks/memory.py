@@ -4,7 +4,8 @@
 
 What stands behind `--` are flags of `cdd_keras.train`; without any it is `cdd` with tiny networks,
 whose steps are many in little time. The memory is the process's resident set after each of 20
-evaluations, the first of which has made all graphs that training needs.
+evaluations. With those networks the first has made all graphs that training needs; flags that begin
+a phase after it add what that one needs.
 """
 
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 from killing import Training
 from speed import reporting
 from speed.reporting import machine, table
+from speed.timing import held
 
 TINY = (
     *("--attr", "eyeglasses", "--synthetic-count", "400", "--precision", "float32"),
@@ -23,7 +25,6 @@ TINY = (
 )
 EVALUATIONS = 20
 EVALUATED = re.compile(r"evaluated at step (\d+)")
-RESIDENT = re.compile(r"VmRSS:\s+(\d+) kB")
 COLUMNS = {"step": ("step", "d"), "resident": ("resident MiB", ".1f"), "more": ("more", ".1f")}
 
 
@@ -49,18 +50,13 @@ def measured(flags):
         for line in training.process.stderr:
             training.lines.append(line)
             if found := EVALUATED.match(line):
-                resident = resident_mebibytes(training.process.pid)
+                resident = sum(held(training.process.pid).values())
                 more = resident - rows[0]["resident"] if rows else 0.0
                 rows.append({"step": int(found[1]), "resident": resident, "more": more})
         code, said = training.finish()
     if code:
         sys.exit(f"the training failed with {code}:\n{said}")
     return rows
-
-
-def resident_mebibytes(pid):
-    """Resident set of a process."""
-    return int(RESIDENT.search(Path(f"/proc/{pid}/status").read_text())[1]) / 1024
 
 
 if __name__ == "__main__":

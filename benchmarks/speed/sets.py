@@ -1,6 +1,5 @@
 """Data sets of any size, made on the fly, and how fast the pipeline delivers them."""
 
-import re
 import tempfile
 import time
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cdd_keras.data import ImageSet, training_batches
-from speed.timing import peak_memory
+from speed.timing import held, peak_memory
 
 # Images written at a time.
 BLOCK = 4096
@@ -58,9 +57,3 @@ def deliver(count, size, batch_size, seconds):
         "grown": after["RssAnon"] - before["RssAnon"],
         "memory": peak_memory(),
     }
-
-
-def held():
-    """MiB that the process holds, by kind, as Linux tells."""
-    lines = Path("/proc/self/status").read_text()
-    return {kind: int(kib) / 1024 for kind, kib in re.findall(r"^(Rss\w+):\s+(\d+)", lines, re.M)}

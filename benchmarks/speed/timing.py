@@ -4,9 +4,11 @@ A step's time by the clock grows with whatever else runs; the time that processo
 (`processor`, of all threads) hardly does, and tells more where a machine is shared.
 """
 
+import re
 import resource
 import statistics
 import time
+from pathlib import Path
 
 WARM_UP = 3
 
@@ -59,3 +61,9 @@ def summary(timed, images):
 def peak_memory():
     """The most this process has held, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def held(process="self"):
+    """MiB that this process, or that of a number, holds: by kind, as Linux tells."""
+    lines = Path(f"/proc/{process}/status").read_text()
+    return {kind: int(kib) / 1024 for kind, kib in re.findall(r"^(Rss\w+):\s+(\d+)", lines, re.M)}
