@@ -82,8 +82,6 @@ def resume(model, folder: Path, is_usable, warn) -> int:
     Raises:
         DamagedError: there are checkpoints to go on from, and all of them are damaged.
     """
-    for path in Path(folder).glob(UNFINISHED):
-        path.unlink()
     usable = [step for step in steps(folder) if is_usable(step)]
     for step in reversed(usable):
         try:

@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+# The names of `_aside`, which a kill leaves.
+_LEFTOVER = re.compile(r"\.[0-9a-f]{32}\..+")
 
 
 @contextmanager
@@ -47,6 +51,20 @@ def _aside(path: Path) -> Path:
     # Keras picks a format by the suffix, so the mark goes in front. Processes on several machines
     # may share a folder, and in containers they all have one number.
     return path.with_name(f".{uuid.uuid4().hex}.{path.name}")
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a kill in the middle of `replacing` or `making` left this file or folder."""
+    return _LEFTOVER.fullmatch(path.name) is not None
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Deletes what kills left in a folder, at any depth, that no other process writes to."""
+    for path in filter(is_leftover, list(Path(folder).rglob(".*"))):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from cdd_keras.config import Config
 from cdd_keras.data.attributes import Attribute
 from cdd_keras.errors import CddError, UsageError
-from cdd_keras.files import write_json, write_text
+from cdd_keras.files import is_leftover, remove_leftovers, write_json, write_text
 from cdd_keras.metrics.selection import Evaluation
 
 PACKAGES = ("cdd-keras", "tensorflow", "keras", "numpy")
@@ -157,12 +157,14 @@ def prepare_run(config: Config, resume: bool, overwrite: bool) -> RunFolder:
         UsageError, CddError: as `choose_folder`.
     """
     folder = choose_folder(config, resume, overwrite)
-    if resume and _is_filled(folder):
-        return folder
+    filled = _is_filled(folder)
     try:
-        if _is_filled(folder):
+        if filled and not resume:
             shutil.rmtree(folder.path)
         folder.path.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder.path)
+        if filled and resume:
+            return folder
         write_text(folder.config, config.replace(output=str(folder.path)).to_yaml())
         folder.write_environment()
     except OSError as error:
@@ -184,7 +186,8 @@ def evaluations(rows: list[dict]) -> list[Evaluation]:
 
 
 def _is_filled(folder: RunFolder) -> bool:
-    return folder.path.is_dir() and any(folder.path.iterdir())
+    # A kill while the configuration was written left no run yet.
+    return folder.path.is_dir() and not all(map(is_leftover, folder.path.iterdir()))
 
 
 def _check_use(folder: RunFolder, config: Config, resume: bool, overwrite: bool) -> None:

@@ -9,6 +9,7 @@ import pytest
 from cdd_keras import checkpoints
 from cdd_keras.config import Config
 from cdd_keras.errors import CddError
+from cdd_keras.files import replacing
 from cdd_keras.model import CrossDomainModel
 
 
@@ -87,13 +88,12 @@ def test_a_checkpoint_without_a_checksum_is_read_if_it_is_whole(model, tmp_path)
     checkpoints.load(model, tmp_path, 5)
 
 
-def test_what_a_kill_left_of_a_save_is_cleared_away(model, tmp_path):
+def test_what_a_kill_left_of_a_save_is_passed_over(model, tmp_path):
     whole = save_at(model, tmp_path, 5)
-    unfinished = whole.with_name(f".4711.{checkpoints.path_of(tmp_path, 7).name}")
-    unfinished.write_bytes(whole.read_bytes()[:100])
-    assert checkpoints.steps(tmp_path) == [5]
-    assert checkpoints.resume(model, tmp_path, {5}.__contains__, pytest.fail) == 5
-    assert list(tmp_path.iterdir()) == [whole]
+    with replacing(checkpoints.path_of(tmp_path, 7)) as unfinished:
+        unfinished.write_bytes(whole.read_bytes()[:100])
+        assert checkpoints.steps(tmp_path) == [5]
+        assert checkpoints.resume(model, tmp_path, {5}.__contains__, pytest.fail) == 5
 
 
 def test_a_save_that_fails_leaves_those_before(model, tmp_path, monkeypatch):

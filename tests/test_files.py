@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from cdd_keras.files import making, replacing, write_json, write_text
+from cdd_keras.files import is_leftover, making, remove_leftovers, replacing, write_json, write_text
 
 
 def names(folder):
@@ -96,3 +96,20 @@ def test_a_folder_that_fails_is_not_made(tmp_path):
     with pytest.raises(OSError, match="disk full"):
         fail()
     assert names(tmp_path) == []
+
+
+def test_what_kills_left_is_told_from_the_rest_and_removed(tmp_path):
+    kept = [tmp_path / ".gitignore", tmp_path / "samples" / "a.png"]
+    for path in kept:
+        write_text(path, "")
+    with replacing(tmp_path / "samples" / "b.png") as file, making(tmp_path / "judge") as folder:
+        file.write_text("half")
+        write_text(folder / "report.json", "half")
+        assert [is_leftover(path) for path in (file, folder, *kept)] == [True, True, False, False]
+        remove_leftovers(tmp_path)
+        assert not file.exists()
+        assert not folder.exists()
+        assert all(path.exists() for path in kept)
+        # For the ends of the two blocks.
+        file.write_text("whole")
+        folder.mkdir()

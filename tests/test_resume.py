@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.killing import Training, digest, figures
 from cdd_keras import checkpoints
+from cdd_keras.files import is_leftover
 from cdd_keras.runs import RunFolder
 
 STEPS = 1000
@@ -101,7 +102,7 @@ def test_who_asks_for_the_end_is_told_how_to_go_on(name, number, story):
 
 def test_a_save_that_was_killed_is_passed_over_and_cleared_away(story):
     assert (story.in_a_save, story.leftovers) == (True, 1)
-    assert not list(story.stages["finished"].folder.checkpoints.glob(checkpoints.UNFINISHED))
+    assert not list(filter(is_leftover, story.stages["finished"].folder.path.rglob("*")))
 
 
 def test_a_full_disk_is_told_and_leaves_the_last_checkpoint(story):

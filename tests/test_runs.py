@@ -9,6 +9,7 @@ import pytest
 from cdd_keras import runs
 from cdd_keras.config import Config
 from cdd_keras.errors import CddError, UsageError
+from cdd_keras.files import replacing
 from cdd_keras.runs import RunFolder, choose_folder, evaluations, prepare_run
 
 
@@ -108,6 +109,24 @@ def test_resume_refuses_another_configuration_and_names_the_fields(config):
     with pytest.raises(UsageError, match="`steps` 5 -> 9"):
         prepare_run(config.replace(steps=9), resume=True, overwrite=False)
     assert prepare_run(config, resume=True, overwrite=False).read_config() == config
+
+
+def test_resume_clears_away_what_a_kill_left_half_written(config):
+    folder = prepare_run(config, resume=False, overwrite=False)
+    with replacing(folder.samples / "grid.png") as half:
+        half.write_bytes(b"half")
+        prepare_run(config, resume=True, overwrite=False)
+        assert list(folder.samples.iterdir()) == []
+        half.write_bytes(b"for the end of the block")
+
+
+def test_a_kill_while_the_configuration_is_written_left_no_run(config, tmp_path):
+    with replacing(tmp_path / "run" / "config.yaml") as half:
+        half.write_text("half")
+        folder = prepare_run(config, resume=True, overwrite=False)
+        assert folder.read_config() == config
+        assert not half.exists()
+        half.write_text(folder.config.read_text())
 
 
 def test_a_row_cut_off_by_a_kill_is_left_out(tmp_path):

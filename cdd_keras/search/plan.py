@@ -10,7 +10,7 @@ import yaml
 from cdd_keras import yaml_text
 from cdd_keras.config import Config
 from cdd_keras.errors import CddError, UsageError
-from cdd_keras.files import write_json, write_text
+from cdd_keras.files import is_leftover, write_json, write_text
 from cdd_keras.runs import RunFolder
 from cdd_keras.search.objectives import Objective
 from cdd_keras.search.space import Space
@@ -189,8 +189,7 @@ class Plan:
         if path == self.folder.base:
             # Another's base.yaml is not to be lost.
             return path.read_bytes() == self.config.to_yaml().encode()
-        names = (self.folder.base.name, self.folder.plan.name)
-        return path.name.startswith(".") and path.name.endswith(names)
+        return is_leftover(path)
 
     def _empty(self) -> None:
         """Deletes the search: first what `check_same` needs, last what `_check_search` needs."""

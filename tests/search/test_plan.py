@@ -10,7 +10,7 @@ from cdd_keras.errors import UsageError
 
 def test_a_kill_before_the_search_was_written_leaves_none(plan):
     plan.folder.plan.unlink()
-    (plan.folder.path / ".0123.search.yaml").write_text("half")
+    (plan.folder.path / f".{'0' * 32}.search.yaml").write_text("half")
     for asked in ({"resume": True, "overwrite": False}, {"resume": False, "overwrite": False}):
         plan.prepare(**asked)
         plan.check_same()
