@@ -27,6 +27,8 @@ from cdd_keras.errors import CddError, UsageError
 
 # Lines of TensorFlow's start that say nothing to a person: its own greeting, a GPU not there.
 NOISE = ("I0000 ", "W0000 ", "To enable the following", "WARNING: All log messages", "cuInit")
+# Keras imports these where they are installed, for wrappers and galleries that no command uses.
+UNUSED_BY_KERAS = ("matplotlib", "sklearn")
 
 
 class Parser(argparse.ArgumentParser):
@@ -143,11 +145,23 @@ def load_tensorflow():
     Call it after the arguments are checked and before importing what needs TensorFlow.
     """
     prepare_environment()
-    with _quiet_stderr():
+    with _quiet_stderr(), _hidden(UNUSED_BY_KERAS):
         import keras  # noqa: F401
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+
+
+@contextmanager
+def _hidden(packages: Sequence[str]) -> Iterator[None]:
+    """Inside, packages that are not imported yet seem not to be installed."""
+    hidden = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from typing import NoReturn
 
 # Lines of TensorFlow's start that say nothing to a person.
 NOISE = ("I0000 ", "W0000 ", "E0000 ", "To enable the following", "WARNING: All log messages")
+# Keras imports these where they are installed, for wrappers and galleries that nobody serves.
+UNUSED_BY_KERAS = ("matplotlib", "sklearn")
 
 
 class UsageError(Exception):
@@ -115,11 +117,26 @@ def prepare_environment():
 
 
 @contextmanager
-def quiet_stderr() -> Iterator[None]:
+def loading_tensorflow() -> Iterator[None]:
+    """For importing TensorFlow, also by way of `tensorflow_serving.apis`: quietly, and less of it.
+
+    Inside, packages that Keras alone would import seem not to be installed.
+    """
+    hidden = [name for name in UNUSED_BY_KERAS if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))
+    try:
+        with _quiet_stderr():
+            yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
     """Holds back what is written to file descriptor 2, then lets through all but the noise.
 
-    For importing TensorFlow, also by way of `tensorflow_serving.apis`: its C++ writes there
-    before its log level is in force.
+    TensorFlow's C++ writes there before its log level is in force.
     """
     sys.stderr.flush()
     kept = os.dup(2)

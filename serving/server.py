@@ -30,7 +30,7 @@ def run(arguments: list[str]) -> None:
     _on_signals(lambda number: os._exit(128 + number))
     check_ports(settings)
     batching = parameters_of(settings)
-    with cli.quiet_stderr():
+    with cli.loading_tensorflow():
         import tensorflow as tf
 
         _set_threads(tf, settings, batching)

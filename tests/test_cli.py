@@ -245,6 +245,8 @@ def test_tensorflow_loads_without_a_word():
 
         cli.load_tensorflow()
         assert "tensorflow" in sys.modules
+        assert not {"matplotlib", "sklearn"} & set(sys.modules)
+        import sklearn.metrics
     """
     result = python(program)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

@@ -96,7 +96,7 @@ def connect(parsed: Namespace) -> Client:
         tls = Tls(parsed.ca, parsed.cert, parsed.key, parsed.server_name)
     given = vars(parsed)
     limits = Limits(given.get("batch_size", 32), parsed.max_message_mib, given.get("in_flight", 4))
-    with cli.quiet_stderr():
+    with cli.loading_tensorflow():
         return Client(
             parsed.server,
             deadline=parsed.deadline,

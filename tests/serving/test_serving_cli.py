@@ -63,9 +63,20 @@ def test_done_is_0_and_help_too(capsys):
 
 
 def test_noise_is_held_back_and_all_else_let_through(capfd):
-    with cli.quiet_stderr():
+    with cli.loading_tensorflow():
         os.write(2, b"W0000 00:00:1.2 something\nreal trouble\ncuInit failed\n")
     assert capfd.readouterr().err == "real trouble\n"
+
+
+def test_tensorflow_is_loaded_without_what_keras_alone_would_import():
+    program = (
+        "import sys; from serving import cli\n"
+        "with cli.loading_tensorflow(): import tensorflow\n"
+        "assert 'keras' in sys.modules\n"
+        "assert not {'matplotlib', 'sklearn'} & set(sys.modules)\n"
+        "import sklearn.metrics\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, stderr=subprocess.DEVNULL)
 
 
 def test_a_reader_gone_is_141():
