@@ -165,6 +165,12 @@ class Config:
 
     flip: bool = _augmentation(True, "mirror images left to right at random")
     colour_jitter: bool = _augmentation(True, "vary colours for the discriminator at random")
+    view_rotation: float = _augmentation(
+        0.1, "largest angle of what teaches the classifier, in radians", "[0, 3.2]"
+    )
+    view_shear: float = _augmentation(
+        0.0, "largest slant of what teaches the classifier, sideways by down", "[0, 1]"
+    )
 
     evaluate_every: float = _evaluation(0.125, "part of the run between evaluations", "(0, 1]")
     checkpoint_seconds: float = _evaluation(

@@ -8,8 +8,8 @@ from cdd_keras.domains import Edit, last_domain
 from cdd_keras.layers.augment import move, to_grey
 from cdd_keras.layers.gradient_reversal import reverse_gradient
 
-# The strong views that teach the classifier: shift (of the side), scale, angle in radians.
-STRONG_VIEW = {"shift": 1 / 10, "scale": 0.075, "rotation": 0.1}
+# The strong views that teach the classifier: shift, as a part of the side, and change of size.
+SHIFT, SCALE = 1 / 10, 0.075
 
 
 def memoised(method):
@@ -121,8 +121,16 @@ class Readings:
         if getattr(self.networks[network], "normalised", False):
             # It sees nothing else, and one channel is moved in half the time of three.
             images = to_grey(images)
-        view = {**STRONG_VIEW, "shift": STRONG_VIEW["shift"] * self.config.image_size}
-        return move(images, self.draws, flip=self.config.flip, **view)
+        config = self.config
+        return move(
+            images,
+            self.draws,
+            shift=SHIFT * config.image_size,
+            scale=SCALE,
+            rotation=config.view_rotation,
+            shear=config.view_shear,
+            flip=config.flip,
+        )
 
 
 def class_logits(networks, images, domain):

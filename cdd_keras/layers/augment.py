@@ -6,8 +6,8 @@ import tensorflow as tf
 FULL_COLOUR = 0.05
 
 
-def move(images, draws, *, shift, scale, rotation, flip=False):
-    """Shifts, scales, turns and mirrors each image by amounts of its own, in one resampling.
+def move(images, draws, *, shift, scale, rotation, shear=0.0, flip=False):
+    """Shifts, scales, turns, slants and mirrors each image by amounts of its own, at once.
 
     Args:
         images: float32 (batch, height, width, channels).
@@ -15,6 +15,7 @@ def move(images, draws, *, shift, scale, rotation, flip=False):
         shift: largest shift, in pixels.
         scale: largest relative change of size, 0.08 for 8 %.
         rotation: largest angle, in radians.
+        shear: largest slant, in pixels sideways for each pixel down.
         flip: whether half of the images are mirrored left to right.
 
     Returns:
@@ -28,20 +29,15 @@ def move(images, draws, *, shift, scale, rotation, flip=False):
     mirror = tf.where(_mirrored(count, draws, flip), -1.0, 1.0)
     offset_x, offset_y = tf.unstack(draws.uniform((2, count), -shift, shift, axis=1))
     cosine, sine = tf.cos(angle) * factor, tf.sin(angle) * factor
+    # From where in the image each pixel comes: x and y of it by x and y of the pixel.
+    x_x, x_y, y_x, y_y = cosine * mirror, -sine, sine * mirror, cosine
+    if shear:
+        slant = draws.uniform((count,), -shear, shear)
+        x_y, y_y = x_y + slant * x_x, y_y + slant * y_x
+    start_x = centre - centre * (x_x + x_y) + offset_x
+    start_y = centre - centre * (y_x + y_y) + offset_y
     zeros = tf.zeros((count,))
-    transforms = tf.stack(
-        [
-            cosine * mirror,
-            -sine,
-            centre - centre * (cosine * mirror - sine) + offset_x,
-            sine * mirror,
-            cosine,
-            centre - centre * (sine * mirror + cosine) + offset_y,
-            zeros,
-            zeros,
-        ],
-        axis=1,
-    )
+    transforms = tf.stack([x_x, x_y, start_x, y_x, y_y, start_y, zeros, zeros], axis=1)
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=images,
         transforms=transforms,

@@ -102,6 +102,15 @@ def test_a_mirrored_image_can_be_turned_and_scaled():
     np.testing.assert_allclose(moved, IMAGES[:, ::-1], atol=1e-4)
 
 
+def test_slanting_moves_rows_sideways_by_their_distance_from_the_centre():
+    ramp = tf.tile(tf.linspace(-1.0, 1.0, 17)[None, None, :, None], (1, 17, 1, 3))
+    moved = move(ramp, Always(1.0), shift=0, scale=0.0, rotation=0.0, shear=0.25).numpy()
+    # A row four below the centre shows what is one pixel (an eighth) to the right.
+    np.testing.assert_allclose(moved[0, 8], ramp[0, 8], atol=1e-5)
+    np.testing.assert_allclose(moved[0, 12, 3:-3], ramp[0, 12, 3:-3] + 0.125, atol=1e-5)
+    np.testing.assert_allclose(moved[0, 4, 3:-3], ramp[0, 4, 3:-3] - 0.125, atol=1e-5)
+
+
 def test_scaling_is_about_the_centre():
     ramp = tf.tile(tf.linspace(-1.0, 1.0, 16)[None, None, :, None], (1, 16, 1, 3))
     moved = move(ramp, Always(0.0), shift=0, scale=0.5, rotation=0.0)
