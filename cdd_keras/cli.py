@@ -28,7 +28,7 @@ from cdd_keras.errors import CddError, UsageError
 # Lines of TensorFlow's start that say nothing to a person: its own greeting, a GPU not there.
 NOISE = ("I0000 ", "W0000 ", "To enable the following", "WARNING: All log messages", "cuInit")
 # Keras imports these where they are installed, for wrappers and galleries that no command uses.
-UNUSED_BY_KERAS = ("matplotlib", "sklearn")
+UNUSED_BY_KERAS = ("matplotlib", "scipy", "sklearn")
 
 
 class Parser(argparse.ArgumentParser):

@@ -17,7 +17,7 @@ from typing import NoReturn
 # Lines of TensorFlow's start that say nothing to a person.
 NOISE = ("I0000 ", "W0000 ", "E0000 ", "To enable the following", "WARNING: All log messages")
 # Keras imports these where they are installed, for wrappers and galleries that nobody serves.
-UNUSED_BY_KERAS = ("matplotlib", "sklearn")
+UNUSED_BY_KERAS = ("matplotlib", "scipy", "sklearn")
 
 
 class UsageError(Exception):

@@ -245,7 +245,7 @@ def test_tensorflow_loads_without_a_word():
 
         cli.load_tensorflow()
         assert "tensorflow" in sys.modules
-        assert not {"matplotlib", "sklearn"} & set(sys.modules)
+        assert not {"matplotlib", "scipy", "sklearn"} & set(sys.modules)
         import sklearn.metrics
     """
     result = python(program)

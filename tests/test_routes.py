@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny import BATCH, Always, build, floats, labels
+from tiny import BATCH, Always, build, config, floats, labels
 
 from cdd_keras.domains import ANY, DOMAINS, NOISE, OTHER, OWN, SOURCE, TARGET, Edit, last_domain
 from cdd_keras.layers.random import Draws
@@ -158,6 +158,20 @@ def test_teaching_reaches_the_classifier_and_no_image(routes):
 def test_teaching_gives_logits_by_address(routes):
     views = ((SOURCE, TARGET), (TARGET,))
     assert [part.shape for part in routes.taught_logits(*views)] == [(BATCH, 2)] * 2
+
+
+@pytest.mark.parametrize("setting", ["view_rotation", "view_shear"])
+def test_what_teaches_the_classifier_is_moved_as_configured(setting, routes, monkeypatch):
+    def view(amount):
+        settings = {"view_rotation": 0.0, "view_shear": 0.0, setting: amount}
+        with monkeypatch.context() as patch:
+            patch.setattr(routes, "config", config(flip=False, **settings))
+            patch.setattr(routes, "draws", Always(0.9))
+            return routes._strong_view(IMAGES[SOURCE], "classifier").numpy()
+
+    apart = [np.abs(view(amount) - view(0.0)).mean() for amount in (0.0, 0.1, 0.5)]
+    assert apart[0] == 0.0
+    assert 0.0 < apart[1] < apart[2]
 
 
 def test_reading_reaches_the_image(routes):
