@@ -35,7 +35,8 @@ class Judges:
         attribute: domain -> model of images, float32 in [-1, 1], (n, height, width, 3), to class
             logits, (n, classes). A domain without usable labels has none.
         domain: model of the same images to logits, (n, 2), in the order of `DOMAINS`, or None.
-        accuracy: judge ("source", "target", "domain") -> split -> fraction of 1, or None.
+        accuracy: judge ("source", "target", "domain") -> split -> fraction of 1, or None; that of
+            the domain judge is the mean of both domains'.
     """
 
     attribute: dict[str, keras.Model]
@@ -71,7 +72,10 @@ def _train_domain_judge(sets, config, steps):
     if len(sets) < 2 or any(len(one.images) == 0 for one in sets.values()):
         return None
     parts = [thin(one.images, steps * BATCH // 2) for one in sets.values()]
-    labels = np.repeat([0, 1], [len(part) for part in parts])
+    # Each domain as often as the other, or what is drawn of a rare one is taken for the common.
+    most = max(map(len, parts))
+    parts = [part[np.arange(most) % len(part)] for part in parts]
+    labels = np.repeat([0, 1], most)
     return train_judge(np.concatenate(parts), labels, 2, 3 * config.seed + 2, config.flip, steps)
 
 
@@ -186,17 +190,16 @@ def accuracy(judge, images, labels) -> float | None:
 def _accuracies(pair, attribute, domain_judge) -> dict:
     figures = {SOURCE: {}, TARGET: {}, DOMAIN_JUDGE: {}}
     for split in ("validation", "test"):
-        right, count = 0, 0
+        shares = []
         for number, domain in enumerate(DOMAINS):
             images = pair.sets.get((split, domain))
             figures[domain][split] = None
             if images is None:
                 continue
             figures[domain][split] = accuracy(attribute.get(domain), images.images, images.labels)
-            if domain_judge is not None:
-                right += int((read(domain_judge, images.images) == number).sum())
-                count += len(images.images)
-        figures[DOMAIN_JUDGE][split] = right / count if count else None
+            if domain_judge is not None and len(images.images):
+                shares.append(np.mean(read(domain_judge, images.images) == number))
+        figures[DOMAIN_JUDGE][split] = float(np.mean(shares)) if shares else None
     return figures
 
 

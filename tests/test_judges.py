@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import keras
@@ -10,6 +11,7 @@ from cdd_keras.domains import DOMAINS, SOURCE, TARGET
 from cdd_keras.errors import CddError
 from cdd_keras.judges import (
     Judges,
+    _accuracies,
     accuracy,
     build_judge,
     load_judges,
@@ -67,6 +69,28 @@ def test_judges_learn_their_domain(trained, pair):
         told = read(judges.domain, images.images) == DOMAINS.index(domain)
         assert told.mean() >= 0.9
     assert judges.accuracy["domain"]["validation"] >= 0.9
+
+
+def test_a_domain_of_few_images_is_told_from_one_of_many(pair, tmp_path):
+    counts = {SOURCE: 200, TARGET: 5}
+    few = {
+        (split, domain): replace(one, images=one.images[: counts[domain]], labels=None)
+        for (split, domain), one in pair.sets.items()
+    }
+    judges = train_judges(Pair(GLASSES, few), CONFIG, tmp_path, steps=40)
+    for number, domain in enumerate(DOMAINS):
+        assert np.mean(read(judges.domain, pair.get("test", domain).images) == number) >= 0.8
+
+
+def test_the_domain_judge_s_accuracy_is_the_mean_of_both_domains(pair):
+    sets = dict(pair.sets)
+    sets["test", TARGET] = replace(sets["test", TARGET], images=sets["test", TARGET].images[:10])
+    always_source = keras.Sequential(
+        [keras.Input((SIZE, SIZE, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]
+    )
+    always_source.set_weights([np.zeros((SIZE * SIZE * 3, 2)), np.array([1.0, 0.0])])
+    found = _accuracies(Pair(GLASSES, sets), {}, always_source)
+    assert found["domain"] == {"validation": 0.5, "test": 0.5}
 
 
 def test_judges_are_saved_whole(trained, pair):
