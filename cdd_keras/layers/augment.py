@@ -7,7 +7,7 @@ FULL_COLOUR = 0.05
 
 
 def move(images, draws, *, shift, scale, rotation, shear=0.0, flip=False):
-    """Shifts, scales, turns, slants and mirrors each image by amounts of its own, at once.
+    """Shifts, scales, turns, slants, mirrors each image by amounts of its own, in one resampling.
 
     Args:
         images: float32 (batch, height, width, channels).
