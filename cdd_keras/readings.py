@@ -8,8 +8,9 @@ from cdd_keras.domains import Edit, last_domain
 from cdd_keras.layers.augment import move, to_grey
 from cdd_keras.layers.gradient_reversal import reverse_gradient
 
-# The strong views that teach the classifier: shift, as a part of the side, and change of size.
-SHIFT, SCALE = 1 / 10, 0.075
+# The strong views that the classifier sees: shift, as a part of the side, and change of size; and
+# how far what it judges in drawn images is turned, in radians.
+SHIFT, SCALE, ROTATION = 1 / 10, 0.075, 0.1
 
 
 def memoised(method):
@@ -62,8 +63,9 @@ class Readings:
     def _teach(self, network, *addresses):
         """A classifier's features in training: float (all examples, length)."""
         images = tf.concat([tf.stop_gradient(self.image(address)) for address in addresses], 0)
+        config = self.config
         return self.networks[network].features(
-            self._strong_view(images, network),
+            self._strong_view(images, network, config.view_rotation, config.view_shear),
             domain=last_domain(addresses[0]),
             training=self.training,
             draws=self._teaching_draws,
@@ -117,19 +119,18 @@ class Readings:
         view = self._discriminator_view(address)
         return self.networks["discriminator"].class_logits(view, last_domain(address))
 
-    def _strong_view(self, images, network):
+    def _strong_view(self, images, network, rotation=ROTATION, shear=0.0):
         if getattr(self.networks[network], "normalised", False):
             # It sees nothing else, and one channel is moved in half the time of three.
             images = to_grey(images)
-        config = self.config
         return move(
             images,
             self.draws,
-            shift=SHIFT * config.image_size,
+            shift=SHIFT * self.config.image_size,
             scale=SCALE,
-            rotation=config.view_rotation,
-            shear=config.view_shear,
-            flip=config.flip,
+            rotation=rotation,
+            shear=shear,
+            flip=self.config.flip,
         )
 
 

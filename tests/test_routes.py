@@ -161,17 +161,25 @@ def test_teaching_gives_logits_by_address(routes):
 
 
 @pytest.mark.parametrize("setting", ["view_rotation", "view_shear"])
-def test_what_teaches_the_classifier_is_moved_as_configured(setting, routes, monkeypatch):
-    def view(amount):
-        settings = {"view_rotation": 0.0, "view_shear": 0.0, setting: amount}
+def test_the_classifier_is_taught_and_not_asked_with_what_is_configured(
+    setting, routes, monkeypatch
+):
+    def features(amount, read):
+        settings = {"view_rotation": 0.1, "view_shear": 0.0, setting: amount}
+        routes._memo.clear()
         with monkeypatch.context() as patch:
             patch.setattr(routes, "config", config(flip=False, **settings))
-            patch.setattr(routes, "draws", Always(0.9))
-            return routes._strong_view(IMAGES[SOURCE], "classifier").numpy()
+            patch.setattr(routes, "draws", Draws(0))
+            return read()
 
-    apart = [np.abs(view(amount) - view(0.0)).mean() for amount in (0.0, 0.1, 0.5)]
-    assert apart[0] == 0.0
-    assert 0.0 < apart[1] < apart[2]
+    def taught():
+        return routes.taught_logits((SOURCE,))[0].numpy()
+
+    def asked():
+        return routes.read_logits((SOURCE,)).numpy()
+
+    assert not np.array_equal(features(0.5, taught), features(0.4, taught))
+    np.testing.assert_array_equal(features(0.5, asked), features(0.4, asked))
 
 
 def test_reading_reaches_the_image(routes):
