@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from cdd_keras import checkpoints
+from cdd_keras.files import leftovers
 from cdd_keras.runs import RunFolder
 
 DEADLINE = 300
@@ -59,13 +60,12 @@ class Training:
 
     def kill_in_a_save(self):
         """SIGKILL while a checkpoint is half written; says whether the run lived to see it."""
-        unfinished = checkpoints.UNFINISHED
         deadline = time.monotonic() + DEADLINE
         while self.process.poll() is None and time.monotonic() < deadline:
-            if any(self.folder.checkpoints.glob(unfinished)):
+            if leftovers(self.folder.checkpoints):
                 # It may be whole by the time it is stopped.
                 self.process.send_signal(signal.SIGSTOP)
-                if any(self.folder.checkpoints.glob(unfinished)):
+                if leftovers(self.folder.checkpoints):
                     self.end(signal.SIGKILL)
                     return True
                 self.process.send_signal(signal.SIGCONT)

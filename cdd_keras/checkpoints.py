@@ -11,8 +11,6 @@ from cdd_keras.files import replacing
 
 NAME = "step-{:08d}.weights.h5"
 PATTERN = re.compile(r"step-(\d+)\.weights\.h5")
-# What a kill in the middle of a save leaves, see `files.replacing`.
-UNFINISHED = ".*.step-*.weights.h5"
 # Behind the HDF5 file, which does not mind: this word, then SHA-256 of what stands before it.
 SEAL = b"sha256:"
 DIGEST = hashlib.sha256().digest_size

@@ -58,9 +58,14 @@ def is_leftover(path: Path) -> bool:
     return _LEFTOVER.fullmatch(path.name) is not None
 
 
+def leftovers(folder: str | Path) -> list[Path]:
+    """What kills left in a folder, or a running process is still writing, at any depth."""
+    return list(filter(is_leftover, Path(folder).rglob(".*")))
+
+
 def remove_leftovers(folder: str | Path) -> None:
-    """Deletes what kills left in a folder, at any depth, that no other process writes to."""
-    for path in filter(is_leftover, list(Path(folder).rglob(".*"))):
+    """Deletes the leftovers in a folder that no other process writes to."""
+    for path in leftovers(folder):
         if path.is_dir():
             shutil.rmtree(path)
         else:

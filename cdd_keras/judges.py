@@ -197,8 +197,9 @@ def _accuracies(pair, attribute, domain_judge) -> dict:
             if images is None:
                 continue
             figures[domain][split] = accuracy(attribute.get(domain), images.images, images.labels)
-            if domain_judge is not None and len(images.images):
-                shares.append(np.mean(read(domain_judge, images.images) == number))
+            share = accuracy(domain_judge, images.images, np.full(len(images.images), number))
+            if share is not None:
+                shares.append(share)
         figures[DOMAIN_JUDGE][split] = float(np.mean(shares)) if shares else None
     return figures
 

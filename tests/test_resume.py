@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.killing import Training, digest, figures
 from cdd_keras import checkpoints
-from cdd_keras.files import is_leftover
+from cdd_keras.files import leftovers
 from cdd_keras.runs import RunFolder
 
 STEPS = 1000
@@ -51,16 +51,14 @@ def story(tmp_path_factory):
             time.sleep(draws.uniform(0, 0.05))
             training.end(number)
         in_a_save = begin("killed in a save", "--resume").kill_in_a_save()
-        leftovers = len(list(kept.glob(checkpoints.UNFINISHED)))
+        left = len(leftovers(kept))
         newest = checkpoints.path_of(kept, checkpoints.steps(kept)[-1])
         before = newest.read_bytes()
         begin("full", "--resume", limit=len(before) // 2).finish()
         untouched = newest.read_bytes() == before
         begin("finished", "--resume").finish()
         alone.finish()
-    return SimpleNamespace(
-        stages=stages, in_a_save=in_a_save, leftovers=leftovers, untouched=untouched
-    )
+    return SimpleNamespace(stages=stages, in_a_save=in_a_save, left=left, untouched=untouched)
 
 
 def text(story, name):
@@ -101,8 +99,8 @@ def test_who_asks_for_the_end_is_told_how_to_go_on(name, number, story):
 
 
 def test_a_save_that_was_killed_is_passed_over_and_cleared_away(story):
-    assert (story.in_a_save, story.leftovers) == (True, 1)
-    assert not list(filter(is_leftover, story.stages["finished"].folder.path.rglob("*")))
+    assert (story.in_a_save, story.left) == (True, 1)
+    assert not leftovers(story.stages["finished"].folder.path)
 
 
 def test_a_full_disk_is_told_and_leaves_the_last_checkpoint(story):
