@@ -12,7 +12,7 @@ from cdd_keras.config import Config
 from cdd_keras.errors import UsageError
 from cdd_keras.files import write_json
 from cdd_keras.runs import RunFolder
-from cdd_keras.tables import ROWS, Table, Task
+from cdd_keras.tables import ROWS, TUNED, Table, Task
 from cdd_keras.workers import refuse_workers
 
 ALL_TARGET = "all-target.json"
@@ -74,7 +74,7 @@ def plan(table: Table, rows, seeds: int, data_dir: Path, out: Path, changes: dic
 
 def _planned(task, row, seed, data_dir, out, changes):
     output = out / "runs" / task.name / f"{row}-{seed}"
-    settings = {**task.settings(data_dir), **changes, **ROWS[row]}
+    settings = {**task.settings(data_dir), **TUNED.get(row, {}), **changes, **ROWS[row]}
     config = Config(**settings, seed=seed, output=str(output))
     refuse_workers(config, "`reproduce`")
     return PlannedRun(task, row, seed, config)

@@ -7,7 +7,7 @@ from cdd_keras.domains import DOMAINS, SOURCE, TARGET
 from cdd_keras.methods import reads_target_labels
 from cdd_keras.metrics.selection import regrets
 from cdd_keras.runs import evaluations
-from cdd_keras.tables import ORDER, Table
+from cdd_keras.tables import ORDER, TUNED, Table
 
 FIGURES = ("accuracy", "balanced_accuracy", "f1", "auc")
 HEADINGS = (
@@ -126,11 +126,27 @@ def markdown(result: dict) -> str:
     """What `collect` gives as a page."""
     lines = [f"# {result['title']}", "", INTRODUCTION]
     if result["changes"]:
-        changed = ", ".join(f"`{name}` {value}" for name, value in result["changes"].items())
-        lines += ["", f"Settings other than the table's own: {changed}."]
+        lines += ["", f"Settings other than the table's own: {_settings(result['changes'])}."]
+    lines += _own_settings(result)
     for task in result["tasks"]:
         lines += ["", f"## {task['title']}", "", *_task_lines(task)]
     return "\n".join(lines) + "\n"
+
+
+def _own_settings(result):
+    """Which rows have settings that the others have not, and that no flag replaced."""
+    shown = {row["row"] for task in result["tasks"] for row in task["rows"]}
+    rows_by_settings = {}
+    for row in ORDER:
+        own = {name: v for name, v in TUNED.get(row, {}).items() if name not in result["changes"]}
+        if own and row in shown:
+            rows_by_settings.setdefault(_settings(own), []).append(f"`{row}`")
+    for settings, rows in rows_by_settings.items():
+        yield from ("", f"Settings of their own, {', '.join(rows)}: {settings}.")
+
+
+def _settings(values):
+    return ", ".join(f"`{name}` {value}" for name, value in values.items())
 
 
 def _task_lines(task):

@@ -86,6 +86,19 @@ def test_the_page_has_a_line_a_row(runs):
     assert "Not finished: source_only seed 1, infogan seed 1." in page
 
 
+def test_rows_with_settings_of_their_own_are_named(tmp_path):
+    def page(**changes):
+        planned = plan(TABLES["2"], ["unit", "cogan", "cdd"], 1, tmp_path, tmp_path, changes)
+        for run in planned:
+            run.folder.path.mkdir(parents=True, exist_ok=True)
+            run.folder.report.write_text(json.dumps(report(0, 0.8, method=run.row)))
+        return markdown(collect("2", TABLES["2"], planned, changes))
+
+    said = "Settings of their own, `cogan`, `unit`: "
+    assert f"{said}`adversarial_weight` 0.5, `discriminator_rate` 0.002.\n" in page()
+    assert f"{said}`discriminator_rate` 0.002.\n" in page(adversarial_weight=2.0)
+
+
 def test_validators_are_compared_where_labels_are_not_trained_on(tmp_path):
     planned = plan(TABLES["2"], ["cdd", "oracle"], 2, tmp_path, tmp_path, {})
     for run in planned:

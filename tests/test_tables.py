@@ -4,7 +4,8 @@ import pytest
 from cdd_keras import tables
 from cdd_keras.config import METHODS, Config
 from cdd_keras.errors import UsageError
-from cdd_keras.tables import ORDER, ROWS, SETTLED, TABLES
+from cdd_keras.reproduction import plan
+from cdd_keras.tables import ORDER, ROWS, SETTLED, TABLES, TUNED
 
 TASKS = [task for table in TABLES.values() for task in table.tasks]
 
@@ -24,6 +25,15 @@ def test_a_tasks_settings_are_those_of_its_file(task, tmp_path):
     assert (source.method, source.classifier_input, source.seed) == ("source_only", "raw", 3)
     assert source.data_dir == str(tmp_path)
     assert set(task.settings(tmp_path)) & set(SETTLED) >= {"data", "domains", "data_dir"}
+
+
+def test_a_flag_wins_over_a_rows_own_settings_and_these_over_the_tasks(tmp_path):
+    def rates(**changes):
+        runs = plan(TABLES["2"], ["cdd", "unit"], 1, tmp_path, tmp_path, changes)
+        return [run.config.discriminator_rate for run in runs]
+
+    assert rates() == [pytest.approx(0.000514306), TUNED["unit"]["discriminator_rate"]]
+    assert rates(discriminator_rate=0.25) == [0.25, 0.25]
 
 
 def test_published_figures_are_the_papers():
