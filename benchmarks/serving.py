@@ -10,6 +10,10 @@ come from a process of their own, `serving.client`'s generator in every case, so
 client's work is the same against both servers: one request, encoded once and sent again and again,
 whose answers are not turned into arrays.
 
+An echo, a server of grpcio that answers `translate` with as many bytes and computes nothing, says
+what gRPC alone costs: model and messages share the cores, so it leaves any server on grpcio at most
+1 / (1 / direct + 1 / echo) rows a second.
+
 With py-spy, which PEER holds, our server is also profiled under one-row requests of 32 clients.
 """
 
@@ -57,6 +61,8 @@ def main():
                 rows += loads(name, our_loads(address), options.seconds)
                 if py_spy:
                     profiles += profiled(name, py_spy, process, address, options.seconds)
+        with echo_server() as address:
+            rows += loads("echo", our_loads(address), options.seconds, CASES[1:])
         if options.peer_python:
             with peer_server(models, work, options.peer_python) as command:
                 rows += loads("peer", command, options.seconds)
@@ -127,6 +133,17 @@ def profiled(name, py_spy, process, address, seconds):
 
 
 @contextmanager
+def echo_server():
+    script = Path(__file__).with_name("serving_echo.py")
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+@contextmanager
 def peer_server(models, work, interpreter):
     script = Path(__file__).with_name("serving_peer.py")
     with subprocess.Popen(
@@ -148,11 +165,11 @@ def wait_for_peer(interpreter, script, address):
     subprocess.run([interpreter, str(script), "wait", address], check=True)
 
 
-def loads(name, command, seconds):
+def loads(name, command, seconds, served=CASES):
     """Figures of every case and load, that a process of the command measures."""
     cases = [
         f"{model}:{signature}:{rows}:{concurrency}"
-        for model, signature in CASES
+        for model, signature in served
         for rows, concurrency in LOADS
     ]
     done = subprocess.run([*command, str(seconds), *cases], check=True, stdout=subprocess.PIPE)
@@ -179,9 +196,10 @@ def ratios(rows):
             before = figure(way, model, 1, 1)["latency_ms"]["p50"]
             served = figure("server", model, 1, 1)["latency_ms"]["p50"]
             found[f"{model}: ms added to one row over {way}, p50"] = served - before
-    found["translate, one-row requests batched at 32 / direct batches of 32"] = rate(
-        "server, batching", "cdd_generator", 1, 32
-    ) / rate("direct", "cdd_generator", 32, 1)
+    direct, echo = rate("direct", "cdd_generator", 32, 1), rate("echo", "cdd_generator", 1, 32)
+    batched = rate("server, batching", "cdd_generator", 1, 32)
+    found["translate, one-row requests batched at 32 / direct batches of 32"] = batched / direct
+    found["the same, were there gRPC alone beside the model"] = echo / (direct + echo)
     for by in server_names(rows):
         best = max(rate(by, "cdd_classifier", 32, n) for n in (1, 8))
         name = f"classifier, 32-row requests to {by} / direct batches of 32"
