@@ -38,7 +38,7 @@ STEPS = 240
 SMALL = [
     *("--method", "source_only", "--steps", str(STEPS), "--image-size", "16", "--channels", "2"),
     *("--synthetic-count", "60", "--batch-size", "4", "--precision", "float32"),
-    *("--evaluate-every", "0.25", "--checkpoint-seconds", "0.05"),
+    *("--evaluate-every", "0.25", "--checkpoint-seconds", "0.3"),
 ]
 # Of each weight tensor's norm, relative, after 20 steps.
 TOLERANCE = {"adam": 1e-3, "sgd": 1e-5}

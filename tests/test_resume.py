@@ -16,7 +16,7 @@ STEPS = 1000
 SMALL = [
     *("--attr", "eyeglasses", "--method", "source_only", "--steps", str(STEPS)),
     *("--image-size", "16", "--channels", "2", "--synthetic-count", "60", "--batch-size", "2"),
-    *("--evaluate-every", "0.25", "--precision", "float32", "--checkpoint-seconds", "0.05"),
+    *("--evaluate-every", "0.25", "--precision", "float32", "--checkpoint-seconds", "0.3"),
 ]
 
 
