@@ -6,7 +6,7 @@ Light until `open_run` is called: the checks before it need no TensorFlow.
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -106,18 +106,22 @@ def _step(folder: RunFolder, config: Config) -> int:
     return step
 
 
-def open_run(path: str | Path, precision: str = "float32") -> OpenRun:
+def open_run(
+    path: str | Path, precision: str = "float32", strengths: dict[str, float] | None = None
+) -> OpenRun:
     """A run with its model, as trained up to the label-free pick.
 
     Args:
         path: the run folder.
         precision: the arithmetic, see `Config.precision`. In float32 the answers are the same on
             every machine, and those of an export.
+        strengths: of edits, in place of the settings of the run.
 
     Raises:
         UsageError, CddError: as `find_run`; or the checkpoint cannot be read.
     """
     stored = find_run(path)
+    stored = replace(stored, config=stored.config.replace(**strengths or {}))
     from cdd_keras.data.preprocessing import preprocessing_for
     from cdd_keras.model import CrossDomainModel
     from cdd_keras.precision import use_precision
