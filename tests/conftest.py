@@ -12,6 +12,13 @@ from small_files import write_table
 # A shell that has started pytest in the background has SIGINT ignored, by its children too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Files that take minutes, longest first: begun last, one would keep one worker while the other
+# has nothing left to do.
+LONG = (
+    *("test_resume", "test_docs", "test_serving_process", "test_tune", "test_devices"),
+    *("test_trials", "test_train", "test_training", "test_client_end_to_end", "test_model"),
+    *("test_scripts", "test_reproduce", "test_endpoints"),
+)
 STEPS = (1, 2)
 SPLITS = ("train", "train", "train", "validation", "test", "test")
 
@@ -21,6 +28,10 @@ def pytest_addoption(parser):
     text = "of a server with the models that `python tests/serving/zoo.py DIR` writes"
     group.addoption("--server-address", metavar="HOST:PORT", help=f"gRPC {text}")
     group.addoption("--rest-address", metavar="HOST:PORT", help=f"REST {text}")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
 @pytest.fixture(autouse=True)
