@@ -1,5 +1,6 @@
 """A tiny trained run, made once a session without the training loop, and a stranger's images."""
 
+import os
 import shutil
 import signal
 import sys
@@ -11,6 +12,10 @@ from small_files import write_table
 
 # A shell that has started pytest in the background has SIGINT ignored, by its children too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Two workers, and the processes they start, share few cores: an operation's threads would wait for
+# each other. Trainings of which every bit is compared (test_resume.py) have them all the same.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 # Files that take minutes, longest first: begun last, one would keep one worker while the other
 # has nothing left to do.

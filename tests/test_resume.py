@@ -36,6 +36,7 @@ def story(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDD_KERAS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("TF_NUM_INTRAOP_THREADS")
         folder = tmp_path_factory.mktemp("runs") / "alone"
         alone = begin("alone")
         folder = folder.with_name("stopped")
