@@ -4,6 +4,7 @@ Trainings are made small by flags put behind what the page says; each page's com
 in one folder that holds what the pages assume: photos, CelebA, digits and faces of one's own.
 """
 
+import json
 import re
 import shutil
 
@@ -12,6 +13,9 @@ import pytest
 from doc_pages import PAGES, ROOT, Served, blocks, commands, is_served, run_cdd
 from PIL import Image
 from stand_ins import make_celeba, noise_image
+
+from cdd_keras.table_report import markdown
+from cdd_keras.tables import TABLES
 
 SERVED = [page for page in PAGES if is_served(page)]
 OTHERS = [page for page in PAGES if not is_served(page)]
@@ -71,6 +75,16 @@ def test_python_runs_as_written(page, tmp_path, monkeypatch):
 def test_what_is_served_is_used_as_written(page):
     with Served() as served:
         served.run_page(page)
+
+
+@pytest.mark.parametrize("table", [name for name in TABLES if name != "svhn"])
+def test_the_tables_of_results_are_those_of_their_json(table):
+    page = (ROOT / "docs" / "results.md").read_text().splitlines()
+    stored = ROOT / "docs" / "results" / f"table-{table}.json"
+    result = json.loads(stored.read_text())
+    lines = [line for line in markdown(result).splitlines() if line.startswith("| ")]
+    assert len(lines) > 8
+    assert set(lines) <= set(page)
 
 
 def test_readme_gives_the_two_commands():
