@@ -101,17 +101,24 @@ def server_kinds(work):
 
 
 @contextmanager
-def our_server(models, flags):
-    command = [sys.executable, "-m", "serving.server", "--model-base-path", str(models)]
-    command += ["--host", "localhost", "--port", "0", "--no-rest", *flags]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+def started(command, **settings):
+    """A server's process, whose lines are read; it is told to end afterwards."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **settings) as process:
         try:
-            lines = list(iter(lambda: process.stdout.readline().strip() or "ready", "ready"))
-            address = next(line.split()[2] for line in lines if line.startswith("gRPC on"))
-            yield address, process.pid
+            yield process
         finally:
             process.terminate()
             process.communicate()
+
+
+@contextmanager
+def our_server(models, flags):
+    command = [sys.executable, "-m", "serving.server", "--model-base-path", str(models)]
+    command += ["--host", "localhost", "--port", "0", "--no-rest", *flags]
+    with started(command, cwd=ROOT) as process:
+        lines = list(iter(lambda: process.stdout.readline().strip() or "ready", "ready"))
+        address = next(line.split()[2] for line in lines if line.startswith("gRPC on"))
+        yield address, process.pid
 
 
 def our_loads(address):
@@ -135,30 +142,18 @@ def profiled(name, py_spy, process, address, seconds):
 @contextmanager
 def echo_server():
     script = Path(__file__).with_name("serving_echo.py")
-    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
-            process.communicate()
+    with started([sys.executable, script]) as process:
+        yield process.stdout.readline().strip()
 
 
 @contextmanager
 def peer_server(models, work, interpreter):
     script = Path(__file__).with_name("serving_peer.py")
-    with subprocess.Popen(
-        [interpreter, str(script), "serve", str(models), str(work)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        try:
-            address = process.stdout.readline().strip()
-            wait_for_peer(interpreter, script, address)
-            yield [interpreter, str(script), "load", address]
-        finally:
-            process.terminate()
-            process.communicate()
+    command = [interpreter, str(script), "serve", str(models), str(work)]
+    with started(command, stderr=subprocess.DEVNULL) as process:
+        address = process.stdout.readline().strip()
+        wait_for_peer(interpreter, script, address)
+        yield [interpreter, str(script), "load", address]
 
 
 def wait_for_peer(interpreter, script, address):

@@ -201,7 +201,7 @@ def add_config_flags(parser: argparse.ArgumentParser):
 
 
 def _add_flag(group: Any, field: Field):
-    flag = "--" + field.name.replace("_", "-")
+    flag = schema.flag(field)
     options = {"dest": field.name, "default": argparse.SUPPRESS}
     if schema.value_type(field) is bool:
         group.add_argument(
@@ -237,6 +237,5 @@ def config_from_flags(arguments: argparse.Namespace) -> Config:
     values = read_file(given["config"]) if given.get("config") else {}
     for field in fields(Config):
         if field.name in given:
-            flag = "--" + field.name.replace("_", "-")
-            values[field.name] = schema.parse(field, given[field.name], flag)
+            values[field.name] = schema.parse(field, given[field.name], schema.flag(field))
     return Config(**values)

@@ -66,8 +66,7 @@ def _parser() -> cli.Parser:
     group = parser.add_argument_group("settings of all runs, see `train --help`")
     for field in fields(Config):
         if field.name not in SETTLED:
-            flag = "--" + field.name.replace("_", "-")
-            group.add_argument(flag, dest=f"set_{field.name}", metavar="VALUE")
+            group.add_argument(schema.flag(field), dest=f"set_{field.name}", metavar="VALUE")
     return parser
 
 
@@ -84,8 +83,7 @@ def _changes(parsed) -> dict:
     for field in fields(Config):
         text = getattr(parsed, f"set_{field.name}", None)
         if text is not None:
-            flag = "--" + field.name.replace("_", "-")
-            changes[field.name] = schema.parse(field, text, flag)
+            changes[field.name] = schema.parse(field, text, schema.flag(field))
     return changes
 
 

@@ -117,6 +117,11 @@ def check(field: dataclasses.Field, value: Any, label: str | None = None) -> Any
     return converted
 
 
+def flag(field: dataclasses.Field) -> str:
+    """What a setting is called on the command line."""
+    return "--" + field.name.replace("_", "-")
+
+
 def parse(field: dataclasses.Field, text: str, label: str | None = None) -> Any:
     """The value that a text on the command line stands for; raises as :func:`check` does."""
     if optional(field) and text.lower() in ("none", "null"):

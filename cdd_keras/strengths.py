@@ -12,7 +12,7 @@ def add_strengths(parser) -> None:
     """Adds the flags, `--edit-strength` and `--translation-strength`, to a parser."""
     for field in STRENGTHS:
         text = f"{field.metadata['help']}, {field.metadata['range'].text} (default: the run's)"
-        parser.add_argument(_flag(field), metavar="VALUE", help=text)
+        parser.add_argument(schema.flag(field), metavar="VALUE", help=text)
 
 
 def strengths_given(parsed) -> dict[str, float]:
@@ -23,11 +23,7 @@ def strengths_given(parsed) -> dict[str, float]:
     """
     texts = {field: getattr(parsed, field.name) for field in STRENGTHS}
     return {
-        field.name: schema.parse(field, text, _flag(field))
+        field.name: schema.parse(field, text, schema.flag(field))
         for field, text in texts.items()
         if text is not None
     }
-
-
-def _flag(field):
-    return "--" + field.name.replace("_", "-")

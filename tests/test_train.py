@@ -12,7 +12,7 @@ from cdd_keras.runs import RunFolder
 SMALL = [
     *("--attr", "eyeglasses", "--steps", "4", "--batch-size", "4", "--image-size", "16"),
     *("--channels", "4", "--discriminator-channels", "4", "--code-size", "4"),
-    *("--synthetic-count", "60", "--evaluate-every", "0.5", "--edit-start", "0"),
+    *("--synthetic-count", "60", "--evaluate-every", "0.5", "--edit-start", "0.5"),
     *("--precision", "float32", "--checkpoint-seconds", "3600"),
 ]
 
@@ -158,7 +158,7 @@ def test_wrong_input_ends_with_2_and_one_message(arguments, words, tmp_path, cap
 
 
 def test_a_dry_run_shows_configuration_networks_and_cost(tmp_path, capsys):
-    assert call("--edit-start", "0.5", "--dry-run", "--output", str(tmp_path / "run")) == 0
+    assert call("--dry-run", "--output", str(tmp_path / "run")) == 0
     shown = capsys.readouterr().out
     assert "image_size: 16" in shown
     for name in ("encoder", "generator", "discriminator", "classifier"):
