@@ -27,12 +27,17 @@ def for_any_batch(method):
         graphs = vars(self).setdefault("_graphs", {})
         key = (method.__name__, domain, specs)
         if key not in graphs:
-            graphs[key] = tf.function(
-                lambda first, *rest: method(self, first, domain, *rest), input_signature=specs
-            )
+            # Not a lambda: TensorFlow counts the graphs of one code, and would call those of several
+            # models, each traced once, one function traced again and again.
+            here = functools.partial(_in_domain, method, self, domain)
+            graphs[key] = tf.function(here, input_signature=specs)
         return graphs[key](*tensors)
 
     return call
+
+
+def _in_domain(method, model, domain, tensor, *others):
+    return method(model, tensor, domain, *others)
 
 
 class Abilities:

@@ -15,6 +15,7 @@ from cdd_keras.data.preprocessing import Preprocessing, to_float
 from cdd_keras.domains import DOMAINS, SOURCE, TARGET
 from cdd_keras.errors import CddError, UsageError
 from cdd_keras.inference import ImageReader, distinct, find_run, make_folder, open_run, save_picture
+from cdd_keras.use import for_any_batch
 
 
 def test_commands_start_and_fail_without_tensorflow(run_folder, tmp_path):
@@ -164,6 +165,18 @@ def test_one_image_is_read_alike_in_any_batch(run_folder, opened_once, strangers
         together = run.model.classify(to_float(images), domain)
         alone = run.model.classify(to_float(images[3:4]), domain)
         np.testing.assert_allclose(together[3:4], alone, atol=1e-5)
+
+
+def test_models_that_each_trace_once_are_no_frequent_tracing(caplog):
+    class Model:
+        @for_any_batch
+        def twice(self, images, domain):
+            return 2 * images
+
+    with caplog.at_level("WARNING", "tensorflow"):
+        for _ in range(8):
+            assert Model().twice(np.ones((3, 2), "float32"), SOURCE).shape == (3, 2)
+    assert not caplog.messages
 
 
 def test_distinct_files(tmp_path):
