@@ -15,8 +15,8 @@ EPILOG = (
     "seeds can be added. Settings of `train`, such as --steps 200, hold for all runs."
 )
 ALL = "all"
-# Wrong settings or data, as the others' would be; interrupted.
-STOPPING = (2, 130)
+# Wrong settings or data, as the others' would be; interrupted; told to end.
+STOPPING = (2, 130, 143)
 
 
 def run(arguments: list[str]) -> int | None:

@@ -1,9 +1,15 @@
 """The command `reproduce` on a handful of street numbers and faces."""
 
 import json
+import os
+import signal
+import sys
+import threading
+import time
 
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
 from stand_ins import make_celeba
 
@@ -117,12 +123,41 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(call, handful, failure, m
     assert "No run is finished yet." in page
 
 
-@pytest.mark.parametrize("stop", [2, 130])
-def test_wrong_data_and_an_interrupt_stop_the_command(call, handful, stop, monkeypatch):
+@pytest.mark.parametrize("stop", [2, 130, 143])
+def test_what_stops_one_run_stops_the_command(call, handful, stop, monkeypatch):
     calls = []
     monkeypatch.setattr(reproduction, "train_apart", lambda config: calls.append(config) or stop)
     assert call("digits", handful, "--methods", "cdd", "--seeds", "2")[0] == stop
     assert len(calls) == 1
+
+
+SAVING = """#!/bin/sh
+trap 'sleep 0.2; echo saved > {place}; exit 143' TERM
+echo trains > {place}
+while :; do sleep 0.02; done
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "stop"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)]
+)
+def test_asked_to_stop_alone_it_has_its_training_save_first(number, stop, tmp_path, monkeypatch):
+    place, training = tmp_path / "place", tmp_path / "training"
+    training.write_text(SAVING.format(place=place))
+    training.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(training))
+
+    def ask():
+        while not (place.is_file() and place.read_text()):
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    asker = threading.Thread(target=ask, daemon=True)
+    asker.start()
+    with pytest.raises(stop):
+        reproduction.train_apart(tiny.config())
+    asker.join()
+    assert place.read_text() == "saved\n"
 
 
 @pytest.mark.parametrize(
