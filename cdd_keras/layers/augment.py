@@ -69,6 +69,7 @@ def shift(images, draws, *, most, flip=False):
 
 
 def _shift(images, x, y, mirrored, most):
+    """`shift` by x pixels to the left and y up, int32 (batch,), where bool (batch,) mirrored."""
     last = images.shape[1] - 1
     mirrored = mirrored[:, None]
     # Two gathers take a third of what ImageProjectiveTransformV3 does.
