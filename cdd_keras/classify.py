@@ -6,7 +6,6 @@ import sys
 
 from cdd_keras import cli
 from cdd_keras.domains import DOMAINS, TARGET
-from cdd_keras.use_flags import CLASS_PRIOR, add_use_flags, use_settings
 
 DESCRIPTION = "Read the attribute off images: the value of each, and every value's probability."
 EPILOG = "One line an image. What cannot be read is named on stderr and skipped."
@@ -16,14 +15,13 @@ DIGITS = 6
 def run(arguments: list[str]) -> int | None:
     """Parses the command line and classifies; gives the exit code."""
     parsed = _parser().parse_args(arguments)
-    settings = use_settings(parsed)
     from cdd_keras.data.images import find_images
     from cdd_keras.inference import ImageReader, find_run, open_run, refusal
 
     find_run(parsed.run)
     paths = find_images(parsed.images)
     cli.load_tensorflow()
-    run = open_run(parsed.run, settings=settings)
+    run = open_run(parsed.run)
     if not run.model.can_read(parsed.domain):
         raise refusal(run, f"reads no {parsed.domain} images. Give another --domain")
     reader = ImageReader(run.preprocessing, _say, run.batch_size)
@@ -45,7 +43,6 @@ def _parser() -> cli.Parser:
     parser.add_argument(
         "--format", choices=FORMATS, default="table", help="form of the output (default: table)"
     )
-    add_use_flags(parser, CLASS_PRIOR)
     return parser
 
 

@@ -147,11 +147,6 @@ class Config:
     belief_via_source: float = _belief(0.6, "share read by the source's branch", "[0, 1]")
     belief_sharpness: float = _belief(2.0, "power that sharpens it; 1 does not", "[1, 100]")
     prior_alignment: float = _belief(1.0, "pull to the class frequencies", "[0, 1]")
-    class_prior: str = _belief(
-        "uniform",
-        "how frequent values are where one is decided for: all alike, or as estimated",
-        choices=("uniform", "estimated"),
-    )
 
     generator_rate: float = _optimisers(1.5e-3, "learning rate of generator and encoder", "(0, 1]")
     discriminator_rate: float = _optimisers(1e-3, "learning rate of the discriminator", "(0, 1]")

@@ -8,7 +8,7 @@ from pathlib import Path
 from cdd_keras import cli
 from cdd_keras.domains import DOMAINS
 from cdd_keras.errors import CddError, UsageError
-from cdd_keras.use_flags import CLASS_PRIOR, STRENGTHS, add_use_flags, use_settings
+from cdd_keras.strengths import add_strengths, strengths_given
 
 DESCRIPTION = "Report how well a run reads and draws its attribute."
 EPILOG = "The judges are those of the run; a run without any has them trained now, and keeps them."
@@ -22,15 +22,15 @@ HEADINGS = ("accuracy", "balanced", "f1", "auc", "majority", "95% interval", "im
 def run(arguments: list[str]) -> int | None:
     """Parses the command line and evaluates; gives the exit code."""
     parsed = _parser().parse_args(arguments)
-    settings = use_settings(parsed)
+    strengths = strengths_given(parsed)
     from cdd_keras.inference import find_run, open_run
 
-    config = find_run(parsed.run).config.replace(**settings)
+    config = find_run(parsed.run).config.replace(**strengths)
     if parsed.data_dir is not None:
         config = _with_data_dir(config, parsed.data_dir)
     cli.load_tensorflow()
     # The arithmetic of training, so that figures are those of its report.
-    opened = open_run(parsed.run, config.precision, settings)
+    opened = open_run(parsed.run, config.precision, strengths)
     report = _report(opened, config, parsed.split)
     print(json.dumps(report, indent=2, allow_nan=False) if parsed.json else table(report))
     return 0
@@ -50,7 +50,7 @@ def _parser() -> cli.Parser:
         help="whose images are used; all: those of every split (default: test)",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    add_use_flags(parser, *STRENGTHS, CLASS_PRIOR)
+    add_strengths(parser)
     return parser
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cdd_keras import cli
 from cdd_keras.errors import UsageError
-from cdd_keras.use_flags import CLASS_PRIOR, STRENGTHS, add_use_flags, use_settings
+from cdd_keras.strengths import add_strengths, strengths_given
 
 DESCRIPTION = "Export a run as SavedModels: DIR/cdd_classifier/N and DIR/cdd_generator/N."
 EPILOG = (
@@ -19,7 +19,7 @@ def run(arguments: list[str]) -> int | None:
     parsed = _parser().parse_args(arguments)
     if parsed.version is not None and not 1 <= parsed.version < 2**63:
         raise UsageError(f"`--version` is out of range: {parsed.version}. Expected 1 or more.")
-    settings = use_settings(parsed)
+    strengths = strengths_given(parsed)
     from cdd_keras.inference import find_run, make_folder, open_run
 
     find_run(parsed.run)
@@ -28,7 +28,7 @@ def run(arguments: list[str]) -> int | None:
     cli.load_tensorflow()
     from cdd_keras.savedmodel import export_run
 
-    run = open_run(parsed.run, settings=settings)
+    run = open_run(parsed.run, strengths=strengths)
     for place in export_run(run, out, parsed.version, _say):
         print(place)
     return 0
@@ -42,7 +42,7 @@ def _parser() -> cli.Parser:
     parser.add_argument(
         "--version", metavar="N", type=int, help="version to write (default: the next one)"
     )
-    add_use_flags(parser, *STRENGTHS, CLASS_PRIOR)
+    add_strengths(parser)
     return parser
 
 

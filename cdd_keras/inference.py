@@ -107,7 +107,7 @@ def _step(folder: RunFolder, config: Config) -> int:
 
 
 def open_run(
-    path: str | Path, precision: str = "float32", settings: dict[str, Any] | None = None
+    path: str | Path, precision: str = "float32", strengths: dict[str, float] | None = None
 ) -> OpenRun:
     """A run with its model, as trained up to the label-free pick.
 
@@ -115,13 +115,13 @@ def open_run(
         path: the run folder.
         precision: the arithmetic, see `Config.precision`. In float32 the answers are the same on
             every machine, and those of an export.
-        settings: of its use, in place of the run's own, see `use_flags`.
+        strengths: of edits, in place of the settings of the run.
 
     Raises:
         UsageError, CddError: as `find_run`; or the checkpoint cannot be read.
     """
     stored = find_run(path)
-    stored = replace(stored, config=stored.config.replace(**settings or {}))
+    stored = replace(stored, config=stored.config.replace(**strengths or {}))
     from cdd_keras.data.preprocessing import preprocessing_for
     from cdd_keras.model import CrossDomainModel
     from cdd_keras.precision import use_precision

@@ -8,7 +8,7 @@ from pathlib import Path
 from cdd_keras import cli
 from cdd_keras.domains import DOMAINS, NO_VALUE
 from cdd_keras.errors import UsageError
-from cdd_keras.use_flags import STRENGTHS, add_use_flags, use_settings
+from cdd_keras.strengths import add_strengths, strengths_given
 
 DESCRIPTION = "Draw images from noise: a section a domain, rows for each attribute value."
 BOTH, ALL = "both", "all"
@@ -20,7 +20,7 @@ def run(arguments: list[str]) -> int | None:
     """Parses the command line and writes the picture; gives the exit code."""
     parsed = _parser().parse_args(arguments)
     _check(parsed)
-    settings = use_settings(parsed)
+    strengths = strengths_given(parsed)
     from cdd_keras.inference import find_run, make_folder, open_run, require, save_picture
 
     attribute = find_run(parsed.run).attribute
@@ -31,7 +31,7 @@ def run(arguments: list[str]) -> int | None:
     cli.load_tensorflow()
     from cdd_keras.grids import sample_grid
 
-    run = open_run(parsed.run, settings=settings)
+    run = open_run(parsed.run, strengths=strengths)
     require(run, "generator")
     domains, values = _domains(run, parsed.domain), _values(run, parsed.value)
     each = math.ceil(parsed.count / (len(domains) * len(values)))
@@ -71,7 +71,7 @@ def _parser() -> cli.Parser:
         default=0,
         help="of the noise, the same for every domain and value (default: 0)",
     )
-    add_use_flags(parser, *STRENGTHS)
+    add_strengths(parser)
     return parser
 
 

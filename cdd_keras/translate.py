@@ -9,7 +9,7 @@ from pathlib import Path
 from cdd_keras import cli
 from cdd_keras.domains import DOMAINS, NO_VALUE, TARGET
 from cdd_keras.errors import UsageError
-from cdd_keras.use_flags import CLASS_PRIOR, STRENGTHS, add_use_flags, use_settings
+from cdd_keras.strengths import add_strengths, strengths_given
 
 DESCRIPTION = "Redraw images in a domain, as they are or with another attribute value."
 EPILOG = (
@@ -27,12 +27,12 @@ def run(arguments: list[str]) -> int | None:
 
     attribute = find_run(parsed.run).attribute
     value = _value(parsed.set, attribute)
-    settings = use_settings(parsed)
+    strengths = strengths_given(parsed)
     out = Path(parsed.out)
     paths = inputs(parsed.images, out)
     make_folder("--out", out)
     cli.load_tensorflow()
-    run = open_run(parsed.run, settings=settings)
+    run = open_run(parsed.run, strengths=strengths)
     require(run, "encoder", "generator")
     if not run.model.can_translate(parsed.target):
         raise refusal(run, f"draws no {parsed.target} images")
@@ -69,7 +69,7 @@ def _parser() -> cli.Parser:
         "have; without it none is drawn",
     )
     parser.add_argument("--out", metavar="DIR", required=True, help="folder of the results")
-    add_use_flags(parser, *STRENGTHS, CLASS_PRIOR)
+    add_strengths(parser)
     return parser
 
 

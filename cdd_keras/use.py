@@ -84,14 +84,10 @@ class TrainedUse(Abilities):
         """Log-probabilities of the attribute by the domain's own branch, float32 (batch, classes).
 
         What the others read has taught it; a translation loses some of what the image shows.
-        Every value counts as equally frequent; with `class_prior` estimated as frequent as in the
-        source's labels and, for target images, as the belief takes it to be there. Methods without
-        beliefs know nothing of the target: every value counts alike.
+        Every value counts as equally frequent: add the logarithm of a domain's class frequencies,
+        and normalise, where decisions shall favour what is frequent.
         """
-        logits = self._logits(images, domain)
-        if self.config.class_prior == "estimated":
-            logits += self.belief.log_frequencies(domain)
-        return tf.nn.log_softmax(logits)
+        return tf.nn.log_softmax(self._logits(images, domain))
 
     def _logits(self, images, domain):
         logits = class_logits(self.averaged, images, domain)

@@ -171,9 +171,9 @@ def opened_once(opened, trained, other_runs, monkeypatch):
     shared = {str(path) for path in (trained, *other_runs.values())}
     open_run = inference.open_run
 
-    def open_once(path, precision="float32", settings=None):
-        if settings or str(path) not in shared:
-            return open_run(path, precision, settings)
+    def open_once(path, precision="float32", strengths=None):
+        if strengths or str(path) not in shared:
+            return open_run(path, precision, strengths)
         if str(path) not in opened:
             opened[str(path)] = open_run(path, precision)
         return opened[str(path)]
