@@ -6,8 +6,8 @@ A command's module holds ``run(arguments: list[str]) -> int | None`` and ends wi
         cli.leave(cli.main(run))
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, configuration or input, 130 interrupted,
-141 the reader of the output went away, 143 a training was told to end by SIGTERM (the shell's
-numbers for those three signals).
+141 the reader of the output went away, 143 `train` or `reproduce` was told to end by SIGTERM (the
+shell's numbers for those three signals).
 """
 
 import argparse

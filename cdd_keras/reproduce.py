@@ -1,5 +1,6 @@
 """`python -m cdd_keras.reproduce`: runs the paper's tables, its competitors and references."""
 
+import signal
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from cdd_keras import cli, schema
 from cdd_keras.config import Config
 from cdd_keras.errors import UsageError
+from cdd_keras.signals import exit_on_sigterm
 from cdd_keras.tables import ROWS, SETTLED, TABLES
 
 DESCRIPTION = "Train the methods of a table, and write it beside the published figures."
@@ -15,8 +17,8 @@ EPILOG = (
     "seeds can be added. Settings of `train`, such as --steps 200, hold for all runs."
 )
 ALL = "all"
-# Wrong settings or data, as the others' would be; interrupted; told to end.
-STOPPING = (2, 130, 143)
+# Wrong settings or data, as the others' would be; interrupted or told to end, however early.
+STOPPING = (2, 130, 143, -signal.SIGINT, -signal.SIGTERM)
 
 
 def run(arguments: list[str]) -> int | None:
@@ -27,6 +29,11 @@ def run(arguments: list[str]) -> int | None:
     data_dir = Path(parsed.data_dir)
     if not data_dir.is_dir():
         raise UsageError(f"`--data-dir` is not a folder: {data_dir}.")
+    with exit_on_sigterm():
+        return _complete_all(parsed, table, rows, data_dir, out, changes)
+
+
+def _complete_all(parsed, table, rows, data_dir, out, changes) -> int:
     from cdd_keras.inference import make_folder
     from cdd_keras.reproduction import complete, draw_figure, measure_all_target, plan, stored
 

@@ -1,6 +1,7 @@
 """The runs behind a table: which there are, which are done, and doing the rest."""
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from cdd_keras.config import Config
 from cdd_keras.errors import UsageError
 from cdd_keras.files import write_json
 from cdd_keras.runs import RunFolder
-from cdd_keras.signals import exit_on_sigterm, held_signals
+from cdd_keras.signals import held_signals
 from cdd_keras.tables import ROWS, TUNED, Table, Task
 from cdd_keras.workers import refuse_workers
 
@@ -113,21 +114,30 @@ def complete(run: PlannedRun, say) -> int:
 def train_apart(config: Config) -> int:
     """`python -m cdd_keras.train` in a process of its own, whose memory goes with it.
 
-    Asked to stop while it trains, this waits until it has saved and ended, and stops then.
+    Asked to stop while it trains, this waits until it has saved and ended, and stops then; asked
+    twice it kills it.
     """
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+    started = []
+
+    def pass_on(number):
+        # A terminal sends Ctrl-C to both: a second SIGINT would not let it save.
+        for process in started:
+            if number == signal.SIGTERM:
+                process.terminate()
+
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file, held_signals(pass_on) as came:
         file.write(config.to_yaml())
         file.flush()
         command = [sys.executable, "-m", "cdd_keras.train", "--config", file.name, "--resume"]
-        # Its report goes to stderr: on stdout only our table is to stand. A terminal sends Ctrl-C
-        # to both, other askers a signal to this process alone: the training is passed SIGTERM, as
-        # a second SIGINT would not let it save.
-        with (
-            exit_on_sigterm(),
-            subprocess.Popen(command, stdout=2) as process,
-            held_signals(process.terminate),
-        ):
-            return process.wait()
+        # Its report goes to stderr: on stdout only our table is to stand.
+        started.append(subprocess.Popen(command, stdout=2))
+        try:
+            if came:
+                pass_on(signal.SIGTERM)
+            return started[0].wait()
+        finally:
+            started[0].kill()
+            started[0].wait()
 
 
 def measure_all_target(run: PlannedRun) -> None:

@@ -9,21 +9,21 @@ ASKED = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def held_signals(tell=lambda: None):
+def held_signals(tell=lambda number: None):
     """Holds SIGINT and SIGTERM back; yields the list of those that came, delivered at the end.
 
     A second one of the same kind is not held: who asks twice does not want to wait. An error
     inside takes the place of the delivery. What is not heard is not held either, see `_heard`.
 
     Args:
-        tell: called whenever one comes.
+        tell: called with the number of each that is held, in its handler.
     """
     came = []
 
     def hold(number, frame):
         came.append(signal.Signals(number))
         signal.signal(number, before[number])
-        tell()
+        tell(number)
 
     before = {number: signal.signal(number, hold) for number in ASKED if _heard(number)}
     try:

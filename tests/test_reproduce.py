@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 from stand_ins import make_celeba
 
 from cdd_keras import cli, judges, reproduce, reproduction, train
+from cdd_keras.signals import exit_on_sigterm
 
 SMALL = [
     *("--steps", "2", "--batch-size", "4", "--image-size", "16", "--channels", "2"),
@@ -123,7 +125,7 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(call, handful, failure, m
     assert "No run is finished yet." in page
 
 
-@pytest.mark.parametrize("stop", [2, 130, 143])
+@pytest.mark.parametrize("stop", [2, 130, 143, -15])
 def test_what_stops_one_run_stops_the_command(call, handful, stop, monkeypatch):
     calls = []
     monkeypatch.setattr(reproduction, "train_apart", lambda config: calls.append(config) or stop)
@@ -132,32 +134,39 @@ def test_what_stops_one_run_stops_the_command(call, handful, stop, monkeypatch):
 
 
 SAVING = """#!/bin/sh
-trap 'sleep 0.2; echo saved > {place}; exit 143' TERM
-echo trains > {place}
+trap 'sleep {seconds}; echo saved > {place}; exit 143' TERM
+echo $$ > {place}
 while :; do sleep 0.02; done
 """
 
 
-@pytest.mark.parametrize(
-    ("number", "stop"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)]
-)
-def test_asked_to_stop_alone_it_has_its_training_save_first(number, stop, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("times", "seconds"), [(1, 0.2), (2, 60)])
+def test_told_to_end_it_has_its_training_save_first_but_if_told_twice(
+    times, seconds, tmp_path, monkeypatch
+):
     place, training = tmp_path / "place", tmp_path / "training"
-    training.write_text(SAVING.format(place=place))
+    training.write_text(SAVING.format(place=place, seconds=seconds))
     training.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(training))
 
     def ask():
-        while not (place.is_file() and place.read_text()):
+        deadline = time.monotonic() + 60
+        while not (place.is_file() and place.read_text()) and time.monotonic() < deadline:
             time.sleep(0.01)
-        os.kill(os.getpid(), number)
+        for _ in range(times):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.2)
 
     asker = threading.Thread(target=ask, daemon=True)
     asker.start()
-    with pytest.raises(stop):
+    with pytest.raises(SystemExit) as caught, exit_on_sigterm():
         reproduction.train_apart(tiny.config())
     asker.join()
-    assert place.read_text() == "saved\n"
+    assert caught.value.code == 143
+    said = place.read_text()
+    assert (said == "saved\n") == (times == 1)
+    if times == 2:
+        assert not Path("/proc", said.strip()).exists()
 
 
 @pytest.mark.parametrize(
