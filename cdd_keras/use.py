@@ -27,8 +27,8 @@ def for_any_batch(method):
         graphs = vars(self).setdefault("_graphs", {})
         key = (method.__name__, domain, specs)
         if key not in graphs:
-            # Not a lambda: TensorFlow counts the graphs of one `__code__`, and would warn that those
-            # of several models, each traced once, are one function traced again and again.
+            # Not a lambda: TensorFlow counts the graphs of one `__code__`, and would take those of
+            # several models, each traced once, for one function traced again and again.
             here = functools.partial(_in_domain, method, self, domain)
             graphs[key] = tf.function(here, input_signature=specs)
         return graphs[key](*tensors)

@@ -69,7 +69,7 @@ def shift(images, draws, *, most, flip=False):
 
 
 def _shift(images, x, y, mirrored, most):
-    """`shift` by x to the left and y up, int32 (batch,), of images `mirrored` first, bool (batch,)."""
+    """`shift` by x to the left and y up, int32 (batch,), after mirroring where bool (batch,)."""
     last = images.shape[1] - 1
     mirrored = mirrored[:, None]
     # Two gathers take a third of what ImageProjectiveTransformV3 does.

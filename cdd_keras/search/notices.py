@@ -6,10 +6,11 @@ from cdd_keras.methods import find_method, traits_of
 from cdd_keras.search.checks import picked_by
 from cdd_keras.search.importance import choices, ends
 from cdd_keras.search.objectives import EDITS
+from cdd_keras.strengths import STRENGTHS
 
 # Whether a method reads them is known, beside rates and weights.
-STRENGTHS = ("edit_strength", "translation_strength")
-FOLLOWED = ("edit_start", "ramp", "belief_via_source", *STRENGTHS)
+EDIT_STRENGTHS = tuple(field.name for field in STRENGTHS)
+FOLLOWED = ("edit_start", "ramp", "belief_via_source", *EDIT_STRENGTHS)
 
 
 def notices(plan, oracle) -> list[str]:
@@ -48,7 +49,7 @@ def unused(plan) -> tuple[str, ...]:
     generator = method.networks(plan.config, 2).get("generator")
     # No other figure is of edits.
     if getattr(generator, "has_strength", False) and EDITS in plan.objective.names:
-        used |= {*STRENGTHS}
+        used |= {*EDIT_STRENGTHS}
     for config in _corners(plan):
         noted = _Noted(config)
         used |= {f"{player.name}_rate" for player in method.recipe(noted).players} | noted.read
