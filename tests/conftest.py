@@ -13,7 +13,7 @@ from small_files import write_table
 # A shell that has started pytest in the background has SIGINT ignored, by its children too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Two workers, and the processes they start, share few cores: an operation's threads would wait for
+# The workers, and the processes they start, share few cores: an operation's threads would wait for
 # each other. Trainings of which every bit is compared (test_resume.py) have them all the same.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
