@@ -21,6 +21,7 @@ ALL = "all"
 STOPPING = (2, 130, 143, -signal.SIGINT, -signal.SIGTERM)
 
 
+@exit_on_sigterm()
 def run(arguments: list[str]) -> int | None:
     """Parses the command line, trains what is missing and writes the table; the exit code."""
     parsed = _parser().parse_args(arguments)
@@ -29,11 +30,6 @@ def run(arguments: list[str]) -> int | None:
     data_dir = Path(parsed.data_dir)
     if not data_dir.is_dir():
         raise UsageError(f"`--data-dir` is not a folder: {data_dir}.")
-    with exit_on_sigterm():
-        return _complete_all(parsed, table, rows, data_dir, out, changes)
-
-
-def _complete_all(parsed, table, rows, data_dir, out, changes) -> int:
     from cdd_keras.inference import make_folder
     from cdd_keras.reproduction import complete, draw_figure, measure_all_target, plan, stored
 

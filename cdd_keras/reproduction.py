@@ -117,27 +117,27 @@ def train_apart(config: Config) -> int:
     Asked to stop while it trains, this waits until it has saved and ended, and stops then; asked
     twice it kills it.
     """
-    started = []
+    untold = []
 
     def pass_on(number):
-        # A terminal sends Ctrl-C to both: a second SIGINT would not let it save.
-        for process in started:
-            if number == signal.SIGTERM:
-                process.terminate()
+        # Once, as a second one would not let it save; and a terminal sends Ctrl-C to both.
+        while untold and number == signal.SIGTERM:
+            untold.pop().terminate()
 
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file, held_signals(pass_on) as came:
         file.write(config.to_yaml())
         file.flush()
         command = [sys.executable, "-m", "cdd_keras.train", "--config", file.name, "--resume"]
         # Its report goes to stderr: on stdout only our table is to stand.
-        started.append(subprocess.Popen(command, stdout=2))
+        process = subprocess.Popen(command, stdout=2)
         try:
+            untold.append(process)
             if came:
                 pass_on(signal.SIGTERM)
-            return started[0].wait()
+            return process.wait()
         finally:
-            started[0].kill()
-            started[0].wait()
+            process.kill()
+            process.wait()
 
 
 def measure_all_target(run: PlannedRun) -> None:
