@@ -17,8 +17,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # each other. Trainings of which every bit is compared (test_resume.py) have them all the same.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
-# Files that take minutes, longest first: begun last, one would keep one worker while the other
-# has nothing left to do.
+# Files that take minutes, longest first: begun last, one would keep one worker while the others
+# have nothing left to do.
 LONG = (
     *("test_resume", "test_docs", "test_serving_process", "test_tune", "test_devices"),
     *("test_trials", "test_train", "test_training", "test_client_end_to_end", "test_model"),
