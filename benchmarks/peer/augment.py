@@ -42,10 +42,10 @@ def _mirror(count, draws, flip):
 def jitter_colour(images, draws):
     """Changes brightness, tint and contrast of each image."""
     count = len(images)
-    brightness = draws.uniform((count, 1, 1, 1), -0.2, 0.2)
-    tint = draws.uniform((count, images.shape[1], 1, 1), -0.15, 0.15)
-    contrast = draws.uniform((count, 1, 1, 1), 0.8, 1.2)
-    return recolour(images, brightness, tint, contrast)
+    brightness = draws.uniform((count, 1), -0.2, 0.2)
+    tint = draws.uniform((count, images.shape[1]), -0.15, 0.15)
+    contrast = draws.uniform((count, 1), 0.8, 1.2)
+    return recolour(images, *(drawn[..., None, None] for drawn in (brightness, tint, contrast)))
 
 
 def recolour(images, brightness, tint, contrast):

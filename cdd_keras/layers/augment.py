@@ -122,16 +122,48 @@ def jitter_colour(images, draws):
     own colour: a tinted sketch would teach that sketches may have colour.
     """
     count = tf.shape(images)[0]
-    brightness = draws.uniform((count, 1, 1, 1), -0.2, 0.2)
-    grey = to_grey(images)
-    colour = tf.reduce_mean(tf.abs(images - grey), [1, 2, 3], keepdims=True)
-    tint = draws.uniform((count, 1, 1, images.shape[-1]), -0.15, 0.15)
-    contrast = draws.uniform((count, 1, 1, 1), 0.8, 1.2)
-    # One affine map an image and channel: each pass over the pixels costs as much as the next.
-    shade = brightness + tf.minimum(1.0, colour / FULL_COLOUR) * tint
-    mean = tf.reduce_mean(grey, [1, 2, 3], keepdims=True)
-    mean += tf.reduce_mean(shade, -1, keepdims=True)
-    return images * contrast + (contrast * shade + (1.0 - contrast) * mean)
+    brightness = draws.uniform((count, 1), -0.2, 0.2)
+    tint = draws.uniform((count, images.shape[-1]), -0.15, 0.15)
+    contrast = draws.uniform((count, 1), 0.8, 1.2)
+    return _shaded(images, brightness, tint, contrast)
+
+
+def _shaded(images, brightness, tint, contrast):
+    """`jitter_colour` by brightness and contrast, each (batch, 1), and tint (batch, channels).
+
+    One affine map an image and channel, and a gradient by hand: each pass over the pixels costs as
+    much as the next, and TensorFlow derives twice as many.
+    """
+    pixels, channels = images.shape[1] * images.shape[2], images.shape[-1]
+    from_grey = tf.eye(channels) - 1.0 / channels
+
+    def flat(images):
+        return tf.reshape(images, (-1, pixels * channels))
+
+    @tf.custom_gradient
+    def shaded(images):
+        colours = tf.reshape(images, (-1, channels)) @ from_grey
+        colour = tf.reduce_mean(tf.abs(flat(colours)), 1, keepdims=True)
+        shade = brightness + tf.minimum(1.0, colour / FULL_COLOUR) * tint
+        mean = tf.reduce_mean(flat(images), 1, keepdims=True)
+        mean += tf.reduce_mean(shade, 1, keepdims=True)
+        offset = contrast * shade + (1.0 - contrast) * mean
+        scaled = tf.reshape(flat(images) * contrast, (-1, pixels, channels))
+
+        def slope(upstream):
+            # What moves an image's offset moves all of its pixels.
+            slopes = tf.reduce_sum(tf.reshape(upstream, (-1, pixels, channels)), 1)
+            by_mean = (1.0 - contrast) * tf.reduce_sum(slopes, 1, keepdims=True)
+            along_tint = tint * (contrast * slopes + by_mean / channels)
+            by_colour = tf.reduce_sum(along_tint, 1, keepdims=True) / FULL_COLOUR
+            by_colour = tf.where(colour < FULL_COLOUR, by_colour, 0.0)
+            signs = flat(tf.sign(colours) @ from_grey)
+            shared = (by_colour * signs + by_mean) / (pixels * channels)
+            return tf.reshape(flat(upstream) * contrast + shared, tf.shape(images))
+
+        return tf.reshape(scaled + offset[:, None], tf.shape(images)), slope
+
+    return shaded(images)
 
 
 def jitter_contrast(images, draws):

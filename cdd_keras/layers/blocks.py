@@ -6,6 +6,8 @@ import tensorflow as tf
 LEAK = 0.2
 # How far a generator's tanh reaches, for pixels in [-1, 1].
 WIDTH = 1.1
+# Inputs of at most so many channels are images.
+IMAGE_CHANNELS = 3
 
 
 class LeakyReLU(keras.layers.Layer):
@@ -32,10 +34,31 @@ def _leaky_relu(inputs):
     return outputs, slope
 
 
+class Conv2D(keras.layers.Conv2D):
+    """Keras's; a 4 x 4 convolution of stride 2 over images is one of 2 x 2 over their blocks.
+
+    The same products, of 12 channels where there were 3, of which TensorFlow's kernels for CPUs
+    make so little that their gradient to the image takes twice as long as with the blocks.
+    """
+
+    def convolution_op(self, inputs, kernel):
+        few = inputs.shape[-1] <= IMAGE_CHANNELS
+        even = all(side is not None and side % 2 == 0 for side in inputs.shape[1:3])
+        halving = (self.kernel_size, self.strides, self.padding) == ((4, 4), (2, 2), "same")
+        if not (few and even and halving):
+            return super().convolution_op(inputs, kernel)
+        blocks = SpaceToDepth(2)(tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]]))
+        # Axes: block and place in it, down and across.
+        parts = tf.reshape(kernel, (2, 2, 2, 2, -1, self.filters))
+        kernel = tf.transpose(parts, (0, 2, 1, 3, 4, 5))
+        kernel = tf.reshape(kernel, (2, 2, blocks.shape[-1], self.filters))
+        return tf.nn.conv2d(blocks, kernel, 1, "VALID")
+
+
 def convolution(filters, size=3, stride=1, **kwargs):
     """A same-padded convolution with He initialisation."""
     kwargs.setdefault("kernel_initializer", "he_normal")
-    return keras.layers.Conv2D(filters, size, stride, padding="same", **kwargs)
+    return Conv2D(filters, size, stride, padding="same", **kwargs)
 
 
 class ChannelNorm(keras.layers.Layer):

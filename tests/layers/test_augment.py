@@ -145,6 +145,30 @@ def test_colour_jitter_is_affine_in_each_channel():
     assert not np.allclose(offsets, offsets[:, :1], atol=0.01)
 
 
+def test_slopes_of_colour_jitter_are_those_of_its_formula():
+    # Colourful ones, and some too grey for the full tint.
+    grey = tf.reduce_mean(IMAGES, -1, keepdims=True)
+    images = tf.concat([IMAGES[:3], grey[3:] + 0.05 * (IMAGES[3:] - grey[3:])], 0)
+    draws, upstream = Draws(0), Draws(1).normal(images.shape)
+    brightness = draws.uniform((6, 1), -0.2, 0.2)[..., None, None]
+    tint = draws.uniform((6, 3), -0.15, 0.15)[:, None, None]
+    contrast = draws.uniform((6, 1), 0.8, 1.2)[..., None, None]
+    found = []
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(images)
+        bright = images + brightness
+        distance = tf.abs(bright - tf.reduce_mean(bright, -1, keepdims=True))
+        colour = tf.reduce_mean(distance, [1, 2, 3], keepdims=True)
+        tinted = bright + tf.minimum(1.0, colour / 0.05) * tint
+        mean = tf.reduce_mean(tinted, [1, 2, 3], keepdims=True)
+        for jittered in ((tinted - mean) * contrast + mean, jitter_colour(images, Draws(0))):
+            found.append([jittered, tape.gradient(jittered, images, output_gradients=upstream)])
+    assert (colour[:3] > 0.05).numpy().all()
+    assert (colour[3:] < 0.05).numpy().all()
+    for expected, ours in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
 def test_a_grey_image_stays_grey_and_a_dot_of_colour_earns_it_little_tint():
     grey = np.repeat(IMAGES.numpy()[..., :1], 3, -1)
     jittered = jitter_colour(tf.constant(grey), Draws(0)).numpy()

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from cdd_keras.layers.blocks import (
     ChannelNorm,
+    Conv2D,
     DepthToSpace,
     LeakyReLU,
     ModulatedConvolution,
@@ -80,6 +81,42 @@ def test_slopes_of_the_activation_are_kerass_to_the_second_order():
         found.append([size, outer.gradient(size, weights)])
     for ours, theirs in zip(*found, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "how"),
+    [
+        ((2, 8, 12, 3), {"padding": "same", "activation": "relu"}),
+        ((2, 8, 8, 1), {"padding": "same", "use_bias": False}),
+        # What blocks are not for: odd sides, no padding, features.
+        ((2, 7, 8, 3), {"padding": "same"}),
+        ((2, 8, 8, 3), {"padding": "valid"}),
+        ((2, 8, 8, 5), {"padding": "same"}),
+    ],
+)
+def test_convolution_of_images_by_blocks_is_kerass(shape, how):
+    images = features(*shape)
+    found = []
+    for make in (Conv2D, keras.layers.Conv2D):
+        layer = make(6, 4, 2, bias_initializer="ones", **how)
+        layer.build(shape)
+        layer.kernel.assign(Draws(1).normal(layer.kernel.shape))
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = layer(images)
+            loss = tf.reduce_sum(tf.sin(outputs))
+        found.append([outputs, *tape.gradient(loss, [images, layer.kernel.value])])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_convolution_of_images_of_any_size_is_kerass():
+    layer = Conv2D(6, 4, 2, padding="same")
+    layer.build((None, None, None, 3))
+    anyhow = tf.function(layer, input_signature=[tf.TensorSpec((None, None, None, 3))])
+    np.testing.assert_allclose(
+        anyhow(features(2, 8, 8, 3)), layer(features(2, 8, 8, 3)), rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("block", [2, 4])
