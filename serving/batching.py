@@ -30,7 +30,7 @@ class Direct:
 
 @dataclass(eq=False)
 class _Task:
-    """A request that waits for its outputs."""
+    """A request, or a part of one, that waits for its outputs."""
 
     inputs: dict
     rows: int
@@ -95,14 +95,15 @@ class Batcher:
                 f"Task size {rows} is larger than maximum input batch size "
                 f"{self._parameters.max_batch_size}"
             )
-        task = _Task(inputs, rows, call)
-        call.on_cancel(task.done.set)
-        self._offer(servable, signature, task)
-        task.done.wait(call.remaining())
+        tasks = self._offer(servable, signature, inputs, rows, call)
+        call.on_cancel(lambda: [task.done.set() for task in tasks])
+        for task in tasks:
+            task.done.wait(call.remaining())
         call.check()
-        if task.error is not None:
-            raise task.error
-        return task.outputs
+        for task in tasks:
+            if task.error is not None:
+                raise task.error
+        return tasks[0].outputs if len(tasks) == 1 else _whole(tasks)
 
     @property
     def state(self) -> tuple[int, int]:
@@ -118,29 +119,46 @@ class Batcher:
         for thread in self._threads:
             thread.join()
 
-    def _offer(self, servable, signature, task):
+    def _offer(self, servable, signature, inputs, rows, call):
+        """The request's tasks, in the rows' order, each in a batch."""
         kinds = tuple(
-            (alias, array.dtype, array.shape[1:]) for alias, array in sorted(task.inputs.items())
+            (alias, array.dtype, array.shape[1:]) for alias, array in sorted(inputs.items())
         )
         key = (servable, signature, kinds)
         limit = self._parameters
         with self._changed:
-            queue = self._queues.setdefault(key, deque())
+            queue = self._queues.get(key, ())
             last = queue[-1] if queue else None
-            if last is None or last.closed or last.rows + task.rows > limit.max_batch_size:
-                if len(queue) >= limit.max_enqueued_batches:
-                    raise unavailable(
-                        "The batch scheduling queue to which this task was submitted is full; "
-                        f"currently {len(queue)} batches enqueued and max_enqueued_batches is "
-                        f"{limit.max_enqueued_batches}"
-                    )
-                if last is not None:
-                    last.closed = True
-                last = _Batch(servable, signature)
-                queue.append(last)
-            last.add(task)
-            last.closed = last.rows == limit.max_batch_size
-            self._changed.notify()
+            room = limit.batch_rows - last.rows if last and not last.closed else 0
+            sizes = self._sizes(rows, room)
+            if len(queue) + len(sizes) - (sizes[0] <= room) > limit.max_enqueued_batches:
+                raise unavailable(
+                    "The batch scheduling queue to which this task was submitted is full; "
+                    f"currently {len(queue)} batches enqueued and max_enqueued_batches is "
+                    f"{limit.max_enqueued_batches}"
+                )
+            queue = self._queues.setdefault(key, deque())
+            tasks = [_Task(part, size, call) for part, size in _split(inputs, sizes)]
+            for task in tasks:
+                if task.rows > room:
+                    if last is not None:
+                        last.closed = True
+                    last = _Batch(servable, signature)
+                    queue.append(last)
+                last.add(task)
+                room = limit.batch_rows - last.rows
+                last.closed = room == 0
+                self._changed.notify()
+        return tasks
+
+    def _sizes(self, rows, room):
+        """Rows of each part of a request, where a batch has so much room left."""
+        if not self._parameters.enable_large_batch_splitting:
+            return [rows]
+        most = self._parameters.batch_rows
+        first = min(rows, room or most)
+        whole, rest = divmod(rows - first, most)
+        return [first, *[most] * whole, *[rest] * (rest > 0)]
 
     def _work(self):
         while (batch := self._next()) is not None:
@@ -238,18 +256,38 @@ def _rows(inputs):
     return sizes.pop() if sizes else 0
 
 
-def _joined(arrays, padding):
+def _split(inputs, sizes):
+    """(inputs, rows) of each part of a request, of so many rows each."""
+    end = 0
+    for size in sizes:
+        end += size
+        yield {alias: array[end - size : end] for alias, array in inputs.items()}, size
+
+
+def _joined(arrays, padding=0):
     if padding:
         arrays = [*arrays, np.repeat(arrays[0][:1], padding, axis=0)]
     return np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
 
 
+def _whole(tasks):
+    """The outputs of a request that was split."""
+    for task in tasks:
+        for alias, array in task.outputs.items():
+            _check_rows(array, task.rows, alias)
+    aliases = tasks[0].outputs
+    return {alias: _joined([task.outputs[alias] for task in tasks]) for alias in aliases}
+
+
 def _parts(array, sizes, padding, alias):
-    rows = sum(sizes) + padding
+    _check_rows(array, sum(sizes) + padding, alias)
+    ends = itertools.accumulate(sizes)
+    return [array[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+
+
+def _check_rows(array, rows, alias):
     if not array.ndim or len(array) != rows:
         raise invalid(
             f"Batched output tensor's 0th dimension does not equal the sum of the 0th dimension "
             f"sizes of the input tensors: {alias} has shape {list(array.shape)}, rows {rows}"
         )
-    ends = itertools.accumulate(sizes)
-    return [array[end - size : end] for size, end in zip(sizes, ends, strict=True)]

@@ -12,11 +12,13 @@ class BatchingParameters:
     """TensorFlow Serving's parameters, under its names and with its defaults.
 
     Attributes:
-        max_batch_size: most rows of a batch.
+        max_batch_size: most rows of a request, and of a batch unless requests are split.
         batch_timeout_micros: microseconds a batch waits for more rows.
         max_enqueued_batches: batches that may wait in one queue.
         num_batch_threads: batches that are run at once.
         allowed_batch_sizes: sizes that batches are padded to, rising; the last is the largest.
+        enable_large_batch_splitting: whether a request may be run in several batches.
+        max_execution_batch_size: most rows of a batch then; 0 for `max_batch_size`.
     """
 
     max_batch_size: int = 1000
@@ -24,6 +26,8 @@ class BatchingParameters:
     max_enqueued_batches: int = 10
     num_batch_threads: int = 2
     allowed_batch_sizes: tuple[int, ...] = ()
+    enable_large_batch_splitting: bool = False
+    max_execution_batch_size: int = 0
 
     def __post_init__(self):
         sizes = self.allowed_batch_sizes
@@ -34,21 +38,29 @@ class BatchingParameters:
             raise UsageError(
                 f"batch_timeout_micros: {self.batch_timeout_micros}; expected 0 or more."
             )
+        most = self.max_execution_batch_size
+        if most and not self.enable_large_batch_splitting:
+            raise UsageError(
+                f"max_execution_batch_size: {most}; expected enable_large_batch_splitting with it."
+            )
+        if not 0 <= most <= self.max_batch_size:
+            raise UsageError(
+                f"max_execution_batch_size: {most}; expected 1 to max_batch_size, "
+                f"{self.max_batch_size}."
+            )
         if sizes and (list(sizes) != sorted(set(sizes)) or sizes[0] < 1):
             raise UsageError(f"allowed_batch_sizes: {list(sizes)}; expected rising numbers.")
-        if sizes and sizes[-1] != self.max_batch_size:
+        if sizes and sizes[-1] != self.batch_rows:
+            name = "max_execution_batch_size" if most else "max_batch_size"
             raise UsageError(
-                f"allowed_batch_sizes: the last is {sizes[-1]}; expected max_batch_size, "
-                f"{self.max_batch_size}."
+                f"allowed_batch_sizes: the last is {sizes[-1]}; expected {name}, {self.batch_rows}."
             )
 
     @classmethod
     def from_message(cls, message, path: str) -> "BatchingParameters":
         """Of a parsed `BatchingParameters` file; raises UsageError naming `path`."""
-        for name in ("enable_large_batch_splitting", "pad_variable_length_inputs"):
-            value = getattr(message, name)
-            if getattr(value, "value", value):
-                raise UsageError(f"{path}: {name} is not supported.")
+        if message.pad_variable_length_inputs:
+            raise UsageError(f"{path}: pad_variable_length_inputs is not supported.")
         values = {
             name: getattr(message, name).value
             for name in cls.__dataclass_fields__
@@ -58,6 +70,11 @@ class BatchingParameters:
             return cls(**values, allowed_batch_sizes=tuple(message.allowed_batch_sizes))
         except UsageError as error:
             raise UsageError(f"{path}: {error}") from error
+
+    @property
+    def batch_rows(self) -> int:
+        """Most rows that are run at once."""
+        return self.max_execution_batch_size or self.max_batch_size
 
     def padded(self, rows: int) -> int:
         """The size that a batch of so many rows is padded to."""

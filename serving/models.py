@@ -218,6 +218,7 @@ class Models:
             model.failed.pop(version, None)
             model.loaded[version] = Held(servable)
             states.set(version, AVAILABLE)
+        self._reaper.wake()
         log.info("model %s version %d is available", name, version)
 
     def _drop(self, model, version):

@@ -216,6 +216,75 @@ def test_requests_that_cannot_be_batched(clients, servable, inputs, message):
     assert refused.value.code == grpc.StatusCode.INVALID_ARGUMENT
 
 
+SPLIT = {"max_batch_size": 8, "enable_large_batch_splitting": True, "max_execution_batch_size": 3}
+
+
+def test_a_large_request_is_split_and_put_together_again(clients, servable):
+    sent = clients(**SPLIT)
+    sent.send("small", 10, 11)
+    wait_until(lambda: queued(sent) == 2)
+    # One row into the batch that has room, then three and two.
+    sent.send("large", 1, 2, 3, 4, 5, 6)
+    wait_until(lambda: queued(sent) == 8)
+    sent.send("last", 20)
+    wait_until(lambda: queued(sent) == 9)
+    servable.free.set()
+    results = sent.wait()
+    assert results["small"] == [20, 22]
+    assert results["large"] == [2, 4, 6, 8, 10, 12]
+    assert results["last"] == [40]
+    assert servable.sizes == [1, 3, 3, 3]
+
+
+def test_a_split_request_fails_whole_and_alone(clients, servable):
+    sent = clients(**SPLIT)
+    sent.send("small", 10)
+    wait_until(lambda: queued(sent) == 1)
+    sent.send("bad", 1, 2, 3, -4, 5)
+    wait_until(lambda: queued(sent) == 6)
+    servable.free.set()
+    results = sent.wait()
+    assert results["small"] == [20]
+    assert results["bad"].code == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_request_that_the_queue_has_no_room_for_leaves_no_part_there(clients, servable):
+    sent = clients(**SPLIT, max_enqueued_batches=2)
+    sent.send("waits", 1)
+    wait_until(lambda: queued(sent) == 1)
+    sent.send("large", *range(8))
+    wait_until(lambda: "large" in sent.results)
+    assert sent.results["large"].code == grpc.StatusCode.UNAVAILABLE
+    assert queued(sent) == 1
+    sent.send("fits", *range(5))
+    wait_until(lambda: queued(sent) == 6)
+    servable.free.set()
+    assert sent.wait()["fits"] == [0, 2, 4, 6, 8]
+
+
+def test_a_split_request_that_is_cancelled_is_left_out(clients, servable):
+    sent = clients(**SPLIT)
+    call = Call()
+    sent.send("gone", *range(7), call=call)
+    wait_until(lambda: queued(sent) == 7)
+    call.cancel()
+    wait_until(lambda: "gone" in sent.results)
+    assert sent.results["gone"].code == grpc.StatusCode.CANCELLED
+    servable.free.set()
+    sent.wait()
+    assert servable.sizes == [1]
+
+
+def test_a_request_whose_outputs_are_not_by_row_cannot_be_split(clients):
+    class Sum(Doubler):
+        def run(self, signature, inputs, call):
+            return {"y": inputs["x"].sum()}
+
+    runner = clients(hold=False, **SPLIT).runner
+    with pytest.raises(ServingError, match="y has shape"):
+        runner.run(Sum(), "s", {"x": np.ones(5, np.float32)}, Call())
+
+
 def test_no_rows_are_run_at_once(clients, servable):
     runner = clients(hold=False).runner
     outputs = runner.run(servable, "s", {"x": np.zeros((0, 2), np.float32)}, Call())
@@ -238,6 +307,9 @@ def test_closing_runs_what_waits(servable):
         ({"batch_timeout_micros": -1}, "batch_timeout_micros: -1"),
         ({"max_batch_size": 4, "allowed_batch_sizes": (4, 2)}, "rising"),
         ({"max_batch_size": 4, "allowed_batch_sizes": (2, 8)}, "expected max_batch_size, 4"),
+        ({**SPLIT, "max_execution_batch_size": 9}, "max_execution_batch_size: 9; expected 1 to"),
+        ({**SPLIT, "allowed_batch_sizes": (2, 8)}, "expected max_execution_batch_size, 3"),
+        ({"max_execution_batch_size": 3}, "expected enable_large_batch_splitting"),
     ],
 )
 def test_parameters_are_checked(values, message):

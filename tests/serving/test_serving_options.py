@@ -114,6 +114,17 @@ def test_batching_file(tmp_path):
     assert parameters == BatchingParameters(32, 500, 7, 3, (8, 32))
 
 
+def test_batching_file_that_splits(tmp_path):
+    # Of tensorflow/serving's own tests (saved_model_bundle_factory_test.cc).
+    path = write(
+        tmp_path,
+        "max_batch_size { value: 4 } enable_large_batch_splitting { value: true } "
+        "max_execution_batch_size { value: 2 }",
+    )
+    parameters = BatchingParameters.from_message(config_files.read_batching(path), path)
+    assert (parameters.max_batch_size, parameters.batch_rows) == (4, 2)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -121,7 +132,6 @@ def test_batching_file(tmp_path):
         ("max_batch_sise { value: 3 }", "max_batch_sise"),
         ("max_batch_size { value: 0 }", "file.config: max_batch_size: 0"),
         ("pad_variable_length_inputs: true", "pad_variable_length_inputs is not supported"),
-        ("enable_large_batch_splitting { value: true }", "splitting is not supported"),
     ],
 )
 def test_batching_files_that_are_refused(tmp_path, text, message):
