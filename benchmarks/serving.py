@@ -41,6 +41,13 @@ batch_timeout_micros { value: 0 }
 max_enqueued_batches { value: 100 }
 num_batch_threads { value: 2 }
 """
+# A batch for each core in place of cores for each operation, which wait for one another.
+SPLITTING = """
+enable_large_batch_splitting { value: true }
+max_execution_batch_size { value: 16 }
+"""
+ONE_THREAD = ("--tensorflow-intra-op-parallelism", "1", "--tensorflow-inter-op-parallelism", "2")
+BATCHED = ("server, batching", "server, batches side by side")
 
 
 def main():
@@ -94,10 +101,15 @@ def direct_rows(models, seconds):
 
 
 def server_kinds(work):
-    parameters = work / "batching.txt"
-    parameters.write_text(BATCHING)
-    batched = ["--enable-batching", "--batching-parameters-file", str(parameters)]
-    return {"server": [], "server, batching": batched}
+    """{name: flags}."""
+
+    def batched(name, parameters):
+        (work / name).write_text(parameters)
+        return ["--enable-batching", "--batching-parameters-file", str(work / name)]
+
+    whole = batched("whole.txt", BATCHING)
+    side_by_side = [*batched("split.txt", BATCHING + SPLITTING), *ONE_THREAD]
+    return {"server": [], **dict(zip(BATCHED, (whole, side_by_side), strict=True))}
 
 
 @contextmanager
@@ -189,11 +201,13 @@ def ratios(rows):
     for model, _ in CASES:
         for way in ("direct", "direct, as the server calls"):
             before = figure(way, model, 1, 1)["latency_ms"]["p50"]
-            served = figure("server", model, 1, 1)["latency_ms"]["p50"]
-            found[f"{model}: ms added to one row over {way}, p50"] = served - before
+            for by in server_names(rows):
+                served = figure(by, model, 1, 1)["latency_ms"]["p50"]
+                found[f"{model}: ms that {by} adds to one row over {way}, p50"] = served - before
     direct, echo = rate("direct", "cdd_generator", 32, 1), rate("echo", "cdd_generator", 1, 32)
-    batched = rate("server, batching", "cdd_generator", 1, 32)
-    found["translate, one-row requests batched at 32 / direct batches of 32"] = batched / direct
+    for by in BATCHED:
+        name = f"translate, one-row requests of 32 clients to {by} / direct batches of 32"
+        found[name] = rate(by, "cdd_generator", 1, 32) / direct
     found["the same, were there gRPC alone beside the model"] = echo / (direct + echo)
     for by in server_names(rows):
         best = max(rate(by, "cdd_classifier", 32, n) for n in (1, 8))
