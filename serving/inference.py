@@ -86,9 +86,8 @@ def _inputs(definition, protos, settings):
     for place, alias in enumerate(sorted(expected)):
         arrays[alias] = decode(protos[alias], alias, left)
         left -= memory(arrays[alias])
-        kind = tf.dtypes.as_dtype(expected[alias].dtype)
-        got = tf.dtypes.as_dtype(protos[alias].dtype)
-        if got != kind:
+        if protos[alias].dtype != expected[alias].dtype:
+            kind, got = (tf.dtypes.as_dtype(of[alias].dtype) for of in (expected, protos))
             raise invalid(
                 f"Expects arg[{place}] to be {kind_name(kind)} but {kind_name(got)} is provided"
             )
