@@ -41,12 +41,13 @@ batch_timeout_micros { value: 0 }
 max_enqueued_batches { value: 100 }
 num_batch_threads { value: 2 }
 """
-# A batch for each core in place of cores for each operation, which wait for one another.
+# A batch for each core, in place of all cores for each operation.
 SPLITTING = """
 enable_large_batch_splitting { value: true }
 max_execution_batch_size { value: 16 }
 """
 ONE_THREAD = ("--tensorflow-intra-op-parallelism", "1", "--tensorflow-inter-op-parallelism", "2")
+ONE_EACH = ", threads of an operation: 1"
 BATCHED = ("server, batching", "server, batches side by side")
 
 
@@ -60,7 +61,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         models = Path(options.models or make_models(work)).absolute()
-        rows = direct_rows(models, options.seconds)
+        rows = direct_rows(models, options.seconds) + direct_rows(models, options.seconds, 1)
         py_spy = options.peer_python and Path(options.peer_python).with_name("py-spy").absolute()
         profiles = []
         for name, flags in server_kinds(work).items():
@@ -91,12 +92,11 @@ def python(module, *arguments):
     return subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True).stdout
 
 
-def direct_rows(models, seconds):
+def direct_rows(models, seconds, *threads):
     """Figures of calls in a process of their own, without any server."""
     command = [sys.executable, __file__.replace("serving.py", "serving_direct.py")]
-    done = subprocess.run(
-        [*command, str(models), str(seconds)], check=True, capture_output=True, text=True
-    )
+    command += map(str, (models, seconds, *threads))
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(done.stdout)
 
 
@@ -107,9 +107,11 @@ def server_kinds(work):
         (work / name).write_text(parameters)
         return ["--enable-batching", "--batching-parameters-file", str(work / name)]
 
-    whole = batched("whole.txt", BATCHING)
-    side_by_side = [*batched("split.txt", BATCHING + SPLITTING), *ONE_THREAD]
-    return {"server": [], **dict(zip(BATCHED, (whole, side_by_side), strict=True))}
+    return {
+        "server": [],
+        BATCHED[0]: batched("whole.txt", BATCHING),
+        BATCHED[1]: [*batched("split.txt", BATCHING + SPLITTING), *ONE_THREAD],
+    }
 
 
 @contextmanager
@@ -199,16 +201,18 @@ def ratios(rows):
 
     found = {}
     for model, _ in CASES:
-        for way in ("direct", "direct, as the server calls"):
-            before = figure(way, model, 1, 1)["latency_ms"]["p50"]
-            for by in server_names(rows):
-                served = figure(by, model, 1, 1)["latency_ms"]["p50"]
+        for by in server_names(rows):
+            served = figure(by, model, 1, 1)["latency_ms"]["p50"]
+            for way in ("direct", "direct, as the server calls"):
+                way += ONE_EACH if by == BATCHED[1] else ""
+                before = figure(way, model, 1, 1)["latency_ms"]["p50"]
                 found[f"{model}: ms that {by} adds to one row over {way}, p50"] = served - before
     direct, echo = rate("direct", "cdd_generator", 32, 1), rate("echo", "cdd_generator", 1, 32)
     for by in BATCHED:
         name = f"translate, one-row requests of 32 clients to {by} / direct batches of 32"
         found[name] = rate(by, "cdd_generator", 1, 32) / direct
-    found["the same, were there gRPC alone beside the model"] = echo / (direct + echo)
+    name = "translate, one-row requests of 32 clients, were there gRPC alone beside the model"
+    found[name + " / direct batches of 32"] = echo / (direct + echo)
     for by in server_names(rows):
         best = max(rate(by, "cdd_classifier", 32, n) for n in (1, 8))
         name = f"classifier, 32-row requests to {by} / direct batches of 32"

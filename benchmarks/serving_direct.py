@@ -1,7 +1,8 @@
-"""Direct calls of exported models, without a server: `serving_direct.py MODELS SECONDS`, as JSON.
+"""Direct calls of exported models, without a server, as JSON: `serving_direct.py MODELS SECONDS`.
 
-A call takes arrays and gives arrays, as a program without a server would have it: by the signature
-as `tf.saved_model.load` gives it, and by the shorter way that the server takes.
+With a third argument, operations have so many threads, and two run at a time. A call takes arrays
+and gives arrays, as a program without a server would have it: by the signature as
+`tf.saved_model.load` gives it, and by the shorter way that the server takes.
 """
 
 import json
@@ -18,8 +19,12 @@ from serving.calls import Call
 from serving.servable import Servable
 
 
-def main(models: Path, seconds: float):
-    rows = []
+def main(models: Path, seconds: float, threads: int | None = None):
+    rows, what = [], ""
+    if threads is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(2)
+        what = f", threads of an operation: {threads}"
     for model, signature in (("cdd_classifier", "serving_default"), ("cdd_generator", "translate")):
         folder = models / model / "1"
         loaded = tf.saved_model.load(str(folder))
@@ -32,7 +37,7 @@ def main(models: Path, seconds: float):
         for way, call in ways.items():
             for count in (1, 32):
                 times = measured(call, inputs(function, count), seconds)
-                rows.append({"by": way, "model": model, **figures(times, count)})
+                rows.append({"by": way + what, "model": model, **figures(times, count)})
     json.dump(rows, sys.stdout)
 
 
@@ -85,4 +90,4 @@ def measured(function, arrays, seconds):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]))
+    main(Path(sys.argv[1]), float(sys.argv[2]), *map(int, sys.argv[3:]))

@@ -4,17 +4,15 @@ Unlike there, requests wait in queues by shape, and where a batch fails each req
 so that one bad request fails itself and no other.
 """
 
-import itertools
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from serving.batching_parameters import BatchingParameters
 from serving.calls import Call
-from serving.errors import as_serving_error, invalid, unavailable
+from serving.errors import as_serving_error, deadline_exceeded, invalid, unavailable
+from serving.rows import check_rows, joined, number_of_rows, split
 
 
 class Direct:
@@ -87,7 +85,7 @@ class Batcher:
             ServingError: INVALID_ARGUMENT for rows that differ in number or are too many,
                 UNAVAILABLE where the queue is full; else as `Servable.run`.
         """
-        rows = _rows(inputs)
+        rows = number_of_rows(inputs)
         if rows == 0:
             return servable.run(signature, inputs, call)
         if rows > self._parameters.max_batch_size:
@@ -98,12 +96,14 @@ class Batcher:
         tasks = self._offer(servable, signature, inputs, rows, call)
         call.on_cancel(lambda: [task.done.set() for task in tasks])
         for task in tasks:
-            task.done.wait(call.remaining())
+            if not task.done.wait(call.remaining()):
+                # Said here and not left to `check`, for whose clock it may be a moment too early.
+                raise deadline_exceeded()
         call.check()
         for task in tasks:
             if task.error is not None:
                 raise task.error
-        return tasks[0].outputs if len(tasks) == 1 else _whole(tasks)
+        return tasks[0].outputs if len(tasks) == 1 else _put_together(tasks)
 
     @property
     def state(self) -> tuple[int, int]:
@@ -132,13 +132,9 @@ class Batcher:
             room = limit.batch_rows - last.rows if last and not last.closed else 0
             sizes = self._sizes(rows, room)
             if len(queue) + len(sizes) - (sizes[0] <= room) > limit.max_enqueued_batches:
-                raise unavailable(
-                    "The batch scheduling queue to which this task was submitted is full; "
-                    f"currently {len(queue)} batches enqueued and max_enqueued_batches is "
-                    f"{limit.max_enqueued_batches}"
-                )
+                raise unavailable(self._full(len(queue), rows, room))
             queue = self._queues.setdefault(key, deque())
-            tasks = [_Task(part, size, call) for part, size in _split(inputs, sizes)]
+            tasks = [_Task(part, size, call) for part, size in split(inputs, sizes)]
             for task in tasks:
                 if task.rows > room:
                     if last is not None:
@@ -150,6 +146,24 @@ class Batcher:
                 last.closed = room == 0
                 self._changed.notify()
         return tasks
+
+    def _full(self, waiting, rows, room):
+        """What TensorFlow Serving says of a full queue."""
+        limit = self._parameters
+        full = "The batch scheduling queue to which this task was submitted is full; "
+        if not limit.enable_large_batch_splitting:
+            return full + (
+                f"currently {waiting} batches enqueued and max_enqueued_batches is "
+                f"{limit.max_enqueued_batches}"
+            )
+        free = (limit.max_enqueued_batches - waiting) * limit.batch_rows + room
+        return full + (
+            f"task size is {rows} but scheduling capacity is only {free} "
+            f"(num_enqueued_batches={waiting}, "
+            f"max_enqueued_batches={limit.max_enqueued_batches}, "
+            f"open_batch_size={limit.batch_rows - room if room else 0}, "
+            f"max_execution_batch_size={limit.batch_rows})"
+        )
 
     def _sizes(self, rows, room):
         """Rows of each part of a request, where a batch has so much room left."""
@@ -218,14 +232,15 @@ class Batcher:
         total = sum(sizes)
         padding = self._parameters.padded(total) - total
         inputs = {
-            alias: _joined([task.inputs[alias] for task in tasks], padding)
+            alias: joined([task.inputs[alias] for task in tasks], padding)
             for alias in tasks[0].inputs
         }
         outputs = batch.servable.run(batch.signature, inputs, _Shared(tasks))
         if len(tasks) == 1 and not padding:
             return [outputs]
-        split = {alias: _parts(array, sizes, padding, alias) for alias, array in outputs.items()}
-        return [{alias: parts[n] for alias, parts in split.items()} for n in range(len(tasks))]
+        for alias, array in outputs.items():
+            check_rows(array, total + padding, alias)
+        return [part for part, _ in split(outputs, sizes)]
 
 
 class _Shared(Call):
@@ -245,49 +260,10 @@ class _Shared(Call):
             self.cancel()
 
 
-def _rows(inputs):
-    sizes = set()
-    for array in inputs.values():
-        if not array.ndim:
-            raise invalid("Batching Run() input tensors must have at least one dimension.")
-        sizes.add(len(array))
-    if len(sizes) > 1:
-        raise invalid("Batching Run() input tensors must have equal 0th-dimension size.")
-    return sizes.pop() if sizes else 0
-
-
-def _split(inputs, sizes):
-    """(inputs, rows) of each part of a request, of so many rows each."""
-    end = 0
-    for size in sizes:
-        end += size
-        yield {alias: array[end - size : end] for alias, array in inputs.items()}, size
-
-
-def _joined(arrays, padding=0):
-    if padding:
-        arrays = [*arrays, np.repeat(arrays[0][:1], padding, axis=0)]
-    return np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
-
-
-def _whole(tasks):
+def _put_together(tasks):
     """The outputs of a request that was split."""
     for task in tasks:
         for alias, array in task.outputs.items():
-            _check_rows(array, task.rows, alias)
+            check_rows(array, task.rows, alias)
     aliases = tasks[0].outputs
-    return {alias: _joined([task.outputs[alias] for task in tasks]) for alias in aliases}
-
-
-def _parts(array, sizes, padding, alias):
-    _check_rows(array, sum(sizes) + padding, alias)
-    ends = itertools.accumulate(sizes)
-    return [array[end - size : end] for size, end in zip(sizes, ends, strict=True)]
-
-
-def _check_rows(array, rows, alias):
-    if not array.ndim or len(array) != rows:
-        raise invalid(
-            f"Batched output tensor's 0th dimension does not equal the sum of the 0th dimension "
-            f"sizes of the input tensors: {alias} has shape {list(array.shape)}, rows {rows}"
-        )
+    return {alias: joined([task.outputs[alias] for task in tasks]) for alias in aliases}

@@ -18,7 +18,8 @@ class BatchingParameters:
         num_batch_threads: batches that are run at once.
         allowed_batch_sizes: sizes that batches are padded to, rising; the last is the largest.
         enable_large_batch_splitting: whether a request may be run in several batches.
-        max_execution_batch_size: most rows of a batch then; 0 for `max_batch_size`.
+        max_execution_batch_size: most rows of a batch then; 0 for `max_batch_size`. Not looked at
+            otherwise.
     """
 
     max_batch_size: int = 1000
@@ -38,20 +39,15 @@ class BatchingParameters:
             raise UsageError(
                 f"batch_timeout_micros: {self.batch_timeout_micros}; expected 0 or more."
             )
-        most = self.max_execution_batch_size
-        if most and not self.enable_large_batch_splitting:
+        if not 0 <= self.max_execution_batch_size <= self.max_batch_size:
             raise UsageError(
-                f"max_execution_batch_size: {most}; expected enable_large_batch_splitting with it."
-            )
-        if not 0 <= most <= self.max_batch_size:
-            raise UsageError(
-                f"max_execution_batch_size: {most}; expected 1 to max_batch_size, "
-                f"{self.max_batch_size}."
+                f"max_execution_batch_size: {self.max_execution_batch_size}; expected 1 to "
+                f"max_batch_size, {self.max_batch_size}."
             )
         if sizes and (list(sizes) != sorted(set(sizes)) or sizes[0] < 1):
             raise UsageError(f"allowed_batch_sizes: {list(sizes)}; expected rising numbers.")
         if sizes and sizes[-1] != self.batch_rows:
-            name = "max_execution_batch_size" if most else "max_batch_size"
+            name = "max_execution_batch_size" if self._splits else "max_batch_size"
             raise UsageError(
                 f"allowed_batch_sizes: the last is {sizes[-1]}; expected {name}, {self.batch_rows}."
             )
@@ -74,7 +70,11 @@ class BatchingParameters:
     @property
     def batch_rows(self) -> int:
         """Most rows that are run at once."""
-        return self.max_execution_batch_size or self.max_batch_size
+        return self.max_execution_batch_size if self._splits else self.max_batch_size
+
+    @property
+    def _splits(self):
+        return self.enable_large_batch_splitting and self.max_execution_batch_size > 0
 
     def padded(self, rows: int) -> int:
         """The size that a batch of so many rows is padded to."""

@@ -214,11 +214,12 @@ class Models:
             states.set(version, END, reason)
             log.error("model %s version %d failed to load: %s", name, version, reason.message)
             return
+        finally:
+            self._reaper.wake()
         with self._lock:
             model.failed.pop(version, None)
             model.loaded[version] = Held(servable)
             states.set(version, AVAILABLE)
-        self._reaper.wake()
         log.info("model %s version %d is available", name, version)
 
     def _drop(self, model, version):

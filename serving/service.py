@@ -180,5 +180,7 @@ def _spec(request) -> Callable:
 def _guarded(answer):
     try:
         return answer()
+    except ServingError:
+        raise
     except Exception as error:
         raise as_serving_error(error) from error

@@ -142,7 +142,7 @@ def _shaded(images, brightness, tint, contrast):
 
     @tf.custom_gradient
     def shaded(images):
-        colours = tf.reshape(images, (-1, channels)) @ from_grey
+        colours = tf.reshape(images - to_grey(images), (-1, channels))
         colour = tf.reduce_mean(tf.abs(flat(colours)), 1, keepdims=True)
         shade = brightness + tf.minimum(1.0, colour / FULL_COLOUR) * tint
         mean = tf.reduce_mean(flat(images), 1, keepdims=True)

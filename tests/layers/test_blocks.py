@@ -110,6 +110,16 @@ def test_convolution_of_images_by_blocks_is_kerass(shape, how):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+def test_convolution_of_images_by_blocks_computes_in_its_own_precision():
+    layer = Conv2D(6, 4, 2, padding="same", dtype="mixed_bfloat16")
+    outputs = layer(features(2, 8, 8, 3))
+    assert outputs.dtype == tf.bfloat16
+    plain = keras.layers.Conv2D(6, 4, 2, padding="same")
+    plain.build((2, 8, 8, 3))
+    plain.set_weights(layer.get_weights())
+    np.testing.assert_allclose(tf.cast(outputs, tf.float32), plain(features(2, 8, 8, 3)), atol=0.05)
+
+
 def test_convolution_of_images_of_any_size_is_kerass():
     layer = Conv2D(6, 4, 2, padding="same")
     layer.build((None, None, None, 3))

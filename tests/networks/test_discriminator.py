@@ -4,6 +4,8 @@ import tensorflow as tf
 from tiny import BATCH, config, floats
 
 from cdd_keras.domains import DOMAINS, SOURCE, TARGET
+from cdd_keras.layers.augment import jitter_colour, shift
+from cdd_keras.layers.random import Draws
 from cdd_keras.networks import Discriminator
 from cdd_keras.networks.discriminator import halvings_beyond_32
 
@@ -26,6 +28,18 @@ def test_outputs_have_shapes(discriminator):
     for domain in DOMAINS:
         assert discriminator.realness(floats(), domain).shape == (BATCH, 3)
         assert discriminator.class_logits(floats(), domain).shape == (BATCH, 2)
+
+
+def test_images_are_seen_in_blocks_in_every_view_of_training(discriminator):
+    # Its first convolution is an operation of its own, which a lost size would turn off.
+    @tf.function(input_signature=[tf.TensorSpec((None, 16, 16, 3))])
+    def realness(images):
+        view = shift(jitter_colour(images, Draws(0)), Draws(0), most=2, flip=True)
+        return discriminator.realness(view, SOURCE)
+
+    operations = realness.get_concrete_function().graph.get_operations()
+    first = next(one for one in operations if one.type == "Conv2D")
+    assert first.inputs[0].shape.as_list() == [None, 9, 9, 12]
 
 
 def test_a_larger_image_ends_on_the_same_grid():

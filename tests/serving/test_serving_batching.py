@@ -6,6 +6,7 @@ import time
 import grpc
 import numpy as np
 import pytest
+from servers import eventually
 
 from serving.batching import Batcher
 from serving.batching_parameters import BatchingParameters
@@ -89,13 +90,6 @@ def clients(servable):
         runner.close()
 
 
-def wait_until(holds):
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.001)
-
-
 def queued(clients):
     return sum(batch.rows for queue in clients.runner._queues.values() for batch in queue)
 
@@ -104,7 +98,7 @@ def test_requests_that_wait_share_a_run(clients, servable):
     sent = clients(max_batch_size=8)
     for number in range(5):
         sent.send(number, number, number + 10)
-        wait_until(lambda n=number: queued(sent) == 2 * (n + 1))
+        eventually(lambda n=number: queued(sent) == 2 * (n + 1))
     servable.free.set()
     results = sent.wait()
     # 8 rows, then the 2 that did not fit.
@@ -116,7 +110,7 @@ def test_shapes_are_kept_apart(servable, clients):
     sent = clients(max_batch_size=8)
     sent.send("flat", 1, 2)
     sent.send("deep", (1, 2), (3, 4))
-    wait_until(lambda: queued(sent) == 4)
+    eventually(lambda: queued(sent) == 4)
     servable.free.set()
     results = sent.wait()
     assert results["flat"] == [2, 4]
@@ -128,7 +122,7 @@ def test_a_bad_request_fails_alone(clients, servable):
     sent = clients(max_batch_size=8)
     for name, value in (("a", 1), ("bad", -1), ("b", 2)):
         sent.send(name, value)
-        wait_until(lambda value=value, name=name: queued(sent) == ["a", "bad", "b"].index(name) + 1)
+        eventually(lambda value=value, name=name: queued(sent) == ["a", "bad", "b"].index(name) + 1)
     servable.free.set()
     results = sent.wait()
     assert results["a"] == [2]
@@ -140,7 +134,7 @@ def test_a_bad_request_fails_alone(clients, servable):
 def test_padding_repeats_a_row_and_is_cut_off(clients, servable):
     sent = clients(max_batch_size=4, allowed_batch_sizes=(2, 4))
     sent.send("three", 1, 2, 3)
-    wait_until(lambda: queued(sent) == 3)
+    eventually(lambda: queued(sent) == 3)
     servable.free.set()
     assert sent.wait()["three"] == [2, 4, 6]
     assert servable.sizes == [2, 4]
@@ -170,7 +164,7 @@ def test_a_full_queue_refuses_exactly_the_surplus(clients, servable):
     sent = clients(max_batch_size=2, max_enqueued_batches=3)
     for number in range(10):
         sent.send(number, number)
-        wait_until(lambda n=number: queued(sent) + len(sent.results) == n + 1)
+        eventually(lambda n=number: queued(sent) + len(sent.results) == n + 1)
     servable.free.set()
     results = sent.wait()
     refused = [n for n in range(10) if isinstance(results[n], ServingError)]
@@ -184,10 +178,10 @@ def test_a_cancelled_request_is_left_out(clients, servable):
     call = Call()
     sent.send("gone", 5, call=call)
     sent.send("stays", 6)
-    wait_until(lambda: queued(sent) == 2)
+    eventually(lambda: queued(sent) == 2)
     call.cancel()
     # Its client hears at once, though the thread is still held.
-    wait_until(lambda: "gone" in sent.results)
+    eventually(lambda: "gone" in sent.results)
     assert sent.results["gone"].code == grpc.StatusCode.CANCELLED
     servable.free.set()
     assert sent.wait()["stays"] == [12]
@@ -197,7 +191,7 @@ def test_a_cancelled_request_is_left_out(clients, servable):
 def test_a_deadline_ends_the_wait(clients, servable):
     sent = clients(max_batch_size=8)
     sent.send("late", 5, call=Call(timeout=0.05))
-    wait_until(lambda: "late" in sent.results)
+    eventually(lambda: "late" in sent.results)
     assert sent.results["late"].code == grpc.StatusCode.DEADLINE_EXCEEDED
 
 
@@ -222,12 +216,12 @@ SPLIT = {"max_batch_size": 8, "enable_large_batch_splitting": True, "max_executi
 def test_a_large_request_is_split_and_put_together_again(clients, servable):
     sent = clients(**SPLIT)
     sent.send("small", 10, 11)
-    wait_until(lambda: queued(sent) == 2)
+    eventually(lambda: queued(sent) == 2)
     # One row into the batch that has room, then three and two.
     sent.send("large", 1, 2, 3, 4, 5, 6)
-    wait_until(lambda: queued(sent) == 8)
+    eventually(lambda: queued(sent) == 8)
     sent.send("last", 20)
-    wait_until(lambda: queued(sent) == 9)
+    eventually(lambda: queued(sent) == 9)
     servable.free.set()
     results = sent.wait()
     assert results["small"] == [20, 22]
@@ -239,25 +233,31 @@ def test_a_large_request_is_split_and_put_together_again(clients, servable):
 def test_a_split_request_fails_whole_and_alone(clients, servable):
     sent = clients(**SPLIT)
     sent.send("small", 10)
-    wait_until(lambda: queued(sent) == 1)
-    sent.send("bad", 1, 2, 3, -4, 5)
-    wait_until(lambda: queued(sent) == 6)
+    eventually(lambda: queued(sent) == 1)
+    # Two rows beside the one that waits.
+    sent.send("bad", -1, 2, 3, 4, 5)
+    eventually(lambda: queued(sent) == 6)
     servable.free.set()
     results = sent.wait()
     assert results["small"] == [20]
     assert results["bad"].code == grpc.StatusCode.INVALID_ARGUMENT
+    assert servable.sizes == [1, 3, 1, 2, 3]
 
 
 def test_a_request_that_the_queue_has_no_room_for_leaves_no_part_there(clients, servable):
     sent = clients(**SPLIT, max_enqueued_batches=2)
     sent.send("waits", 1)
-    wait_until(lambda: queued(sent) == 1)
+    eventually(lambda: queued(sent) == 1)
     sent.send("large", *range(8))
-    wait_until(lambda: "large" in sent.results)
+    eventually(lambda: "large" in sent.results)
     assert sent.results["large"].code == grpc.StatusCode.UNAVAILABLE
+    assert (
+        "task size is 8 but scheduling capacity is only 5 (num_enqueued_batches=1, "
+        "max_enqueued_batches=2, open_batch_size=1, max_execution_batch_size=3)"
+    ) in sent.results["large"].message
     assert queued(sent) == 1
     sent.send("fits", *range(5))
-    wait_until(lambda: queued(sent) == 6)
+    eventually(lambda: queued(sent) == 6)
     servable.free.set()
     assert sent.wait()["fits"] == [0, 2, 4, 6, 8]
 
@@ -266,13 +266,16 @@ def test_a_split_request_that_is_cancelled_is_left_out(clients, servable):
     sent = clients(**SPLIT)
     call = Call()
     sent.send("gone", *range(7), call=call)
-    wait_until(lambda: queued(sent) == 7)
+    eventually(lambda: queued(sent) == 7)
     call.cancel()
-    wait_until(lambda: "gone" in sent.results)
+    eventually(lambda: "gone" in sent.results)
     assert sent.results["gone"].code == grpc.StatusCode.CANCELLED
+    # Behind it in the queue, and in the batch of its last part.
+    sent.send("last", 20)
+    eventually(lambda: queued(sent) == 8)
     servable.free.set()
-    sent.wait()
-    assert servable.sizes == [1]
+    assert sent.wait()["last"] == [40]
+    assert servable.sizes == [1, 1]
 
 
 def test_a_request_whose_outputs_are_not_by_row_cannot_be_split(clients):
@@ -295,7 +298,7 @@ def test_closing_runs_what_waits(servable):
     runner = batcher(batch_timeout_micros=60_000_000)
     sent = Clients(runner, servable)
     sent.send("a", 1)
-    wait_until(lambda: queued(sent) == 1)
+    eventually(lambda: queued(sent) == 1)
     runner.close()
     assert sent.wait() == {"a": [2]}
 
@@ -309,7 +312,6 @@ def test_closing_runs_what_waits(servable):
         ({"max_batch_size": 4, "allowed_batch_sizes": (2, 8)}, "expected max_batch_size, 4"),
         ({**SPLIT, "max_execution_batch_size": 9}, "max_execution_batch_size: 9; expected 1 to"),
         ({**SPLIT, "allowed_batch_sizes": (2, 8)}, "expected max_execution_batch_size, 3"),
-        ({"max_execution_batch_size": 3}, "expected enable_large_batch_splitting"),
     ],
 )
 def test_parameters_are_checked(values, message):

@@ -1,10 +1,13 @@
 """Versions on disk and in memory: policies, labels, roll-over, failures. Loading is a stand-in."""
 
+import gc
 import threading
+import weakref
 
 import grpc
 import pytest
 from google.protobuf import text_format
+from servers import eventually
 from tensorflow_serving.apis import model_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
@@ -187,6 +190,23 @@ model_version_policy { all {} }
 version_labels { key: "stable" value: 1 }
 version_labels { key: "canary" value: 2 }
 """
+
+
+class Loaded:
+    """A servable that Python's collections could look at."""
+
+
+def test_what_is_loaded_is_kept_out_of_collections_until_it_goes(tmp_path):
+    publish(tmp_path, 1)
+    models = Models(lambda *_: Loaded())
+    try:
+        models.configure([config(tmp_path)])
+        loaded = weakref.ref(used(models))
+        eventually(lambda: not any(one is loaded() for one in gc.get_objects()))
+        models.configure([])
+        eventually(lambda: loaded() is None)
+    finally:
+        models.close()
 
 
 def test_labels(models, tmp_path):

@@ -5,6 +5,7 @@ import time
 import weakref
 
 import pytest
+from servers import eventually
 
 from serving.reaper import Reaper
 
@@ -21,14 +22,6 @@ def reaper():
     reaper = Reaper()
     yield reaper
     reaper.close()
-    gc.unfreeze()
-
-
-def wait_until(holds):
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 def seen(thing):
@@ -41,18 +34,41 @@ def test_what_is_loaded_is_looked_at_once_and_freed_when_it_goes(reaper):
     gone = weakref.ref(models[0])
     assert seen(models[0])
     reaper.wake()
-    wait_until(lambda: not seen(models[0]))
+    eventually(lambda: not seen(models[0]))
     models.clear()
     gc.collect()
     assert gone() is not None
     reaper.wake()
-    wait_until(lambda: gone() is None)
+    eventually(lambda: gone() is None)
+
+
+def test_what_is_held_a_moment_longer_is_freed_all_the_same(reaper):
+    models = [Ring()]
+    gone = weakref.ref(models[0])
+    reaper.wake()
+    time.sleep(0.1)
+    models.clear()
+    eventually(lambda: gone() is None)
+
+
+def test_changes_without_end_do_not_put_it_off(reaper):
+    end = time.monotonic() + 20
+    while not gc.get_freeze_count():
+        assert time.monotonic() < end
+        reaper.wake()
+        time.sleep(0.01)
+
+
+def test_nothing_is_kept_out_once_it_is_closed(reaper):
+    reaper.wake()
+    eventually(gc.get_freeze_count)
+    reaper.close()
+    assert not gc.get_freeze_count()
 
 
 def test_what_comes_later_is_collected_as_ever(reaper):
-    gc.unfreeze()
     reaper.wake()
-    wait_until(gc.get_freeze_count)
+    eventually(gc.get_freeze_count)
     ring = Ring()
     gone = weakref.ref(ring)
     del ring
