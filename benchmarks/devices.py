@@ -4,7 +4,8 @@
 
 Tiny networks, 20 steps of batch 8 in float32, on one device, on two logical CPUs, in two processes,
 and on one device with other kernels. METHOD-adam is with the method's own optimisers,
-METHOD-sgd with SGD at 1e-3, METHOD-sgd-smooth the same on networks without kinks.
+METHOD-sgd with SGD at 1e-3, METHOD-adam-smooth and METHOD-sgd-smooth the same on networks without
+kinks.
 """
 
 import tempfile
@@ -16,7 +17,7 @@ from speed.reporting import machine, table
 TRAININGS = (
     *("acgan-adam", "dann-adam", "dann-sgd", "dann-sgd-smooth"),
     *("cdd_paper-adam", "cdd_paper-sgd", "cdd_paper-sgd-smooth"),
-    *("cdd-adam", "cdd-sgd", "cdd-sgd-smooth"),
+    *("cdd-adam", "cdd-adam-smooth", "cdd-sgd", "cdd-sgd-smooth"),
 )
 COLUMNS = {
     "training": ("training", "s"),

@@ -3,7 +3,7 @@
     python on_devices.py STRATEGY CPUS FOLDER [METHOD-OPTIMISER ...]
 
 writes FOLDER/METHOD-OPTIMISER.npz, with all weights and the losses; OPTIMISER is `adam`, the
-method's own, or `sgd`; `sgd-smooth` is the latter on networks without kinks.
+method's own, or `sgd`, and with `-smooth` behind it on networks without kinks.
 `benchmarks/devices.py` compares more of them than the tests do.
 """
 
