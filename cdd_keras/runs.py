@@ -163,10 +163,12 @@ def prepare_run(config: Config, resume: bool, overwrite: bool) -> RunFolder:
             shutil.rmtree(folder.path)
         folder.path.mkdir(parents=True, exist_ok=True)
         remove_leftovers(folder.path)
-        if filled and resume:
+        if filled and resume and folder.read_config().output == str(folder.path):
             return folder
+        # Of a folder that was copied or moved, the configuration names the place it was in.
         write_text(folder.config, config.replace(output=str(folder.path)).to_yaml())
-        folder.write_environment()
+        if not (filled and resume):
+            folder.write_environment()
     except OSError as error:
         raise CddError(f"{folder.path} cannot be written: {error.strerror}.") from error
     return folder

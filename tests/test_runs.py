@@ -111,6 +111,16 @@ def test_resume_refuses_another_configuration_and_names_the_fields(config):
     assert prepare_run(config, resume=True, overwrite=False).read_config() == config
 
 
+def test_a_run_that_was_moved_is_gone_on_with_where_it_is(config, tmp_path):
+    before = prepare_run(config, resume=False, overwrite=False)
+    moved = before.path.rename(tmp_path / "moved")
+    folder = prepare_run(config.replace(output=str(moved)), resume=True, overwrite=False)
+    assert folder.read_config().output == str(moved)
+    # By its configuration alone, as the hint at a training's end has it.
+    assert prepare_run(folder.read_config(), resume=True, overwrite=False).path == moved
+    assert not before.path.exists()
+
+
 def test_resume_clears_away_what_a_kill_left_half_written(config):
     folder = prepare_run(config, resume=False, overwrite=False)
     with replacing(folder.samples / "grid.png") as half:
