@@ -5,13 +5,11 @@ so that one bad request fails itself and no other.
 """
 
 import threading
-import time
-from collections import deque
-from dataclasses import dataclass, field
 
+from serving.batch_queues import BatchQueues
 from serving.batching_parameters import BatchingParameters
 from serving.calls import Call
-from serving.errors import as_serving_error, deadline_exceeded, invalid, unavailable
+from serving.errors import as_serving_error, deadline_exceeded, invalid
 from serving.rows import check_rows, joined, number_of_rows, split
 
 
@@ -26,38 +24,6 @@ class Direct:
         """Nothing to end."""
 
 
-@dataclass(eq=False)
-class _Task:
-    """A request, or a part of one, that waits for its outputs."""
-
-    inputs: dict
-    rows: int
-    call: Call
-    done: threading.Event = field(default_factory=threading.Event)
-    outputs: dict | None = None
-    error: Exception | None = None
-
-    def finish(self, outputs=None, error=None):
-        self.outputs, self.error = outputs, error
-        self.done.set()
-
-
-@dataclass(eq=False)
-class _Batch:
-    """Tasks that are to be run together."""
-
-    servable: object
-    signature: str
-    born: float = field(default_factory=time.monotonic)
-    tasks: list = field(default_factory=list)
-    rows: int = 0
-    closed: bool = False
-
-    def add(self, task):
-        self.tasks.append(task)
-        self.rows += task.rows
-
-
 class Batcher:
     """Runs requests in batches on threads of its own.
 
@@ -68,7 +34,7 @@ class Batcher:
     def __init__(self, parameters: BatchingParameters):
         self._parameters = parameters
         self._changed = threading.Condition()
-        self._queues: dict[tuple, deque[_Batch]] = {}
+        self._waiting = BatchQueues(parameters)
         self._closed = False
         self._running = 0
         self._threads = [
@@ -93,7 +59,9 @@ class Batcher:
                 f"Task size {rows} is larger than maximum input batch size "
                 f"{self._parameters.max_batch_size}"
             )
-        tasks = self._offer(servable, signature, inputs, rows, call)
+        with self._changed:
+            tasks = self._waiting.add(servable, signature, inputs, rows, call)
+            self._changed.notify(len(tasks))
         call.on_cancel(lambda: [task.done.set() for task in tasks])
         for task in tasks:
             if not task.done.wait(call.remaining()):
@@ -109,7 +77,7 @@ class Batcher:
     def state(self) -> tuple[int, int]:
         """(batches that are being run, batches that wait)."""
         with self._changed:
-            return self._running, sum(map(len, self._queues.values()))
+            return self._running, len(self._waiting)
 
     def close(self) -> None:
         """Runs what waits, then ends the threads."""
@@ -118,61 +86,6 @@ class Batcher:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
-
-    def _offer(self, servable, signature, inputs, rows, call):
-        """The request's tasks, in the rows' order, each in a batch."""
-        kinds = tuple(
-            (alias, array.dtype, array.shape[1:]) for alias, array in sorted(inputs.items())
-        )
-        key = (servable, signature, kinds)
-        limit = self._parameters
-        with self._changed:
-            queue = self._queues.get(key, ())
-            last = queue[-1] if queue else None
-            room = limit.batch_rows - last.rows if last and not last.closed else 0
-            sizes = self._sizes(rows, room)
-            if len(queue) + len(sizes) - (sizes[0] <= room) > limit.max_enqueued_batches:
-                raise unavailable(self._full(len(queue), rows, room))
-            queue = self._queues.setdefault(key, deque())
-            tasks = [_Task(part, size, call) for part, size in split(inputs, sizes)]
-            for task in tasks:
-                if task.rows > room:
-                    if last is not None:
-                        last.closed = True
-                    last = _Batch(servable, signature)
-                    queue.append(last)
-                last.add(task)
-                room = limit.batch_rows - last.rows
-                last.closed = room == 0
-                self._changed.notify()
-        return tasks
-
-    def _full(self, waiting, rows, room):
-        """What TensorFlow Serving says of a full queue."""
-        limit = self._parameters
-        full = "The batch scheduling queue to which this task was submitted is full; "
-        if not limit.enable_large_batch_splitting:
-            return full + (
-                f"currently {waiting} batches enqueued and max_enqueued_batches is "
-                f"{limit.max_enqueued_batches}"
-            )
-        free = (limit.max_enqueued_batches - waiting) * limit.batch_rows + room
-        return full + (
-            f"task size is {rows} but scheduling capacity is only {free} "
-            f"(num_enqueued_batches={waiting}, "
-            f"max_enqueued_batches={limit.max_enqueued_batches}, "
-            f"open_batch_size={limit.batch_rows - room if room else 0}, "
-            f"max_execution_batch_size={limit.batch_rows})"
-        )
-
-    def _sizes(self, rows, room):
-        """Rows of each part of a request, where a batch has so much room left."""
-        if not self._parameters.enable_large_batch_splitting:
-            return [rows]
-        most = self._parameters.batch_rows
-        first = min(rows, room or most)
-        whole, rest = divmod(rows - first, most)
-        return [first, *[most] * whole, *[rest] * (rest > 0)]
 
     def _work(self):
         while (batch := self._next()) is not None:
@@ -183,30 +96,16 @@ class Batcher:
             del batch
 
     def _next(self):
-        """The batch that has waited longest of those that are due; None at the end."""
+        """The next batch to run; None at the end."""
         with self._changed:
             while True:
-                now, first = time.monotonic(), None
-                for key, queue in self._queues.items():
-                    due = 0 if queue[0].closed or self._closed else self._due(queue[0])
-                    if first is None or (due > now, queue[0].born) < first[:2]:
-                        first = (due > now, queue[0].born, due, key)
-                if first is not None and not first[0]:
-                    return self._take(first[3])
+                batch, seconds = self._waiting.take(at_once=self._closed)
+                if batch is not None:
+                    self._running += 1
+                    return batch
                 if self._closed:
                     return None
-                self._changed.wait(None if first is None else first[2] - now)
-
-    def _due(self, batch):
-        return batch.born + self._parameters.batch_timeout_micros / 1e6
-
-    def _take(self, key):
-        queue = self._queues[key]
-        batch = queue.popleft()
-        if not queue:
-            del self._queues[key]
-        self._running += 1
-        return batch
+                self._changed.wait(seconds)
 
     def _execute(self, batch):
         tasks = [task for task in batch.tasks if not task.call.cancelled]
@@ -240,7 +139,7 @@ class Batcher:
             return [outputs]
         for alias, array in outputs.items():
             check_rows(array, total + padding, alias)
-        return [part for part, _ in split(outputs, sizes)]
+        return list(split(outputs, sizes))
 
 
 class _Shared(Call):

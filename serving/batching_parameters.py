@@ -76,6 +76,14 @@ class BatchingParameters:
     def _splits(self):
         return self.enable_large_batch_splitting and self.max_execution_batch_size > 0
 
+    def parts(self, rows: int, room: int) -> list[int]:
+        """Rows of each part of a request, where the last batch that waits has so much room."""
+        if not self.enable_large_batch_splitting:
+            return [rows]
+        first = min(rows, room or self.batch_rows)
+        whole, rest = divmod(rows - first, self.batch_rows)
+        return [first, *[self.batch_rows] * whole, *[rest] * (rest > 0)]
+
     def padded(self, rows: int) -> int:
         """The size that a batch of so many rows is padded to."""
         return next((size for size in self.allowed_batch_sizes if size >= rows), rows)

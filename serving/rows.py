@@ -37,9 +37,9 @@ def joined(arrays: Sequence[np.ndarray], padding: int = 0) -> np.ndarray:
 
 def split(
     arrays: Mapping[str, np.ndarray], sizes: Sequence[int]
-) -> Iterator[tuple[dict[str, np.ndarray], int]]:
-    """Parts of so many rows each, and their rows; what is left over is in none."""
+) -> Iterator[dict[str, np.ndarray]]:
+    """Parts of so many rows each; what is left over is in none."""
     end = 0
     for size in sizes:
         end += size
-        yield {alias: array[end - size : end] for alias, array in arrays.items()}, size
+        yield {alias: array[end - size : end] for alias, array in arrays.items()}

@@ -91,7 +91,8 @@ def clients(servable):
 
 
 def queued(clients):
-    return sum(batch.rows for queue in clients.runner._queues.values() for batch in queue)
+    queues = clients.runner._waiting._queues.values()
+    return sum(batch.rows for queue in queues for batch in queue)
 
 
 def test_requests_that_wait_share_a_run(clients, servable):
