@@ -163,11 +163,11 @@ def prepare_run(config: Config, resume: bool, overwrite: bool) -> RunFolder:
             shutil.rmtree(folder.path)
         folder.path.mkdir(parents=True, exist_ok=True)
         remove_leftovers(folder.path)
-        if filled and resume and folder.read_config().output == str(folder.path):
-            return folder
+        resumed = filled and resume
         # Of a folder that was copied or moved, the configuration names the place it was in.
-        write_text(folder.config, config.replace(output=str(folder.path)).to_yaml())
-        if not (filled and resume):
+        if not resumed or folder.read_config().output != str(folder.path):
+            write_text(folder.config, config.replace(output=str(folder.path)).to_yaml())
+        if not resumed:
             folder.write_environment()
     except OSError as error:
         raise CddError(f"{folder.path} cannot be written: {error.strerror}.") from error

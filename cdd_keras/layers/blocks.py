@@ -38,8 +38,7 @@ class Conv2D(keras.layers.Conv2D):
     """Keras's; over images, one of 4 x 4 and stride 2 is computed as 2 x 2 over blocks of pixels.
 
     The products are the same, with 12 channels where there were 3. For so few oneDNN's gradient to
-    the image took longer than all of this: of a discriminator's first layer at 64 px in bfloat16
-    forward and back take 7.6 ms in place of 13.5 (two cores of an AMD EPYC).
+    the image takes longer than all of this (docs/performance.md).
     """
 
     def convolution_op(self, inputs, kernel):
