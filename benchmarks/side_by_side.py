@@ -43,19 +43,18 @@ def environment(**others):
     return {**os.environ, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3", **others}
 
 
-def train(folder, places, trainings=()):
+def train(folder, trainings):
     """Runs `tests/on_devices.py` in some of `PLACES`, all at once; gives the folder of each.
 
     Args:
         folder: where a folder of each place is made.
-        places: names.
-        trainings: METHOD-OPTIMISER each; the script's own without any.
+        trainings: {name of a place: what is trained there, METHOD-OPTIMISER each}.
 
     Raises:
         RuntimeError: a process failed; the message is what it said.
     """
     found, running = {}, []
-    for place in places:
+    for place in trainings:
         found[place] = Path(folder, place.replace(" ", "-"))
         found[place].mkdir()
         several = len(PLACES[place]) > 1
@@ -64,7 +63,7 @@ def train(folder, places, trainings=()):
             command = [sys.executable, str(SCRIPT), strategy, str(cpus), str(found[place])]
             running.append(
                 subprocess.Popen(
-                    [*command, *trainings],
+                    [*command, *trainings[place]],
                     env=environment(**config, **more),
                     stderr=subprocess.PIPE,
                     text=True,

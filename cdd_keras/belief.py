@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from cdd_keras.domains import DOMAINS, SOURCE, TARGET
+from cdd_keras.layers.sums import WIDE
 from cdd_keras.replicas import mean_over_replicas
 
 MOMENTUM = 0.97
@@ -127,5 +128,5 @@ class Belief(keras.layers.Layer):
 
 
 def _follow(variable, values):
-    mean = mean_over_replicas(tf.reduce_mean(values, 0))
-    variable.assign(MOMENTUM * variable + (1.0 - MOMENTUM) * mean)
+    mean = mean_over_replicas(tf.reduce_mean(tf.cast(values, WIDE), 0))
+    variable.assign(MOMENTUM * variable + (1.0 - MOMENTUM) * tf.cast(mean, variable.dtype))

@@ -91,6 +91,10 @@ class Config:
     deterministic: bool = _experiment(
         False, "only kernels that give the same bits every time; may be slower"
     )
+    exact_sums: bool = _experiment(
+        False,
+        "sum over batches in float64: the same weights on 1, 2, 4 .. devices; half as fast",
+    )
     output: str | None = _experiment(None, "run folder; runs/<attr>-<method>-<time> by default")
 
     sketch_style: str = _data("lines", "how sketches are drawn", choices=("shaded", "lines"))

@@ -5,6 +5,7 @@ import tensorflow as tf
 from cdd_keras.batches import unpack
 from cdd_keras.finite import HeldBack
 from cdd_keras.layers.random import Draws
+from cdd_keras.layers.sums import exact_sums
 from cdd_keras.replicas import mean_over_replicas, sum_over_replicas
 from cdd_keras.routes import Routes
 
@@ -24,7 +25,8 @@ class ForwardPass:
         players = phase.players
         # A row's part in the gradient is what it is on one device, so float16 overflows alike.
         part = 1.0 if share is None else 1.0 / share.count
-        with tf.GradientTape(persistent=True) as tape, HeldBack() as held:
+        exact = exact_sums(self.config.exact_sums)
+        with exact, tf.GradientTape(persistent=True) as tape, HeldBack() as held:
             draws = Draws(self.config.seed, self.step.value, share)
             losses = self.term_losses(players, Routes(self, images, labels, draws, phase=phase))
             objectives, scaled = [], {}
@@ -38,7 +40,9 @@ class ForwardPass:
         }
         moved = held.assigned(self.moved_by_looking())
         means = mean_over_replicas((losses, objectives))
-        return *means, sum_over_replicas(gradients), moved
+        if not self.config.exact_sums:
+            gradients = sum_over_replicas(gradients)
+        return *means, gradients, moved
 
     def _gradients(self, tape, objective, player):
         # An early phase does not reach every variable.

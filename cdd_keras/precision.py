@@ -23,6 +23,16 @@ def use_determinism(on: bool) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
+def use_exact_sums(on: bool) -> None:
+    """Has TensorFlow compute, from the next graph on, what the code says in the order it says it.
+
+    Two of its optimisers regroup additions and factors by what a graph tells of shapes, which is
+    more on one device than on several: with them `exact_sums` would not be.
+    """
+    regrouping = ("arithmetic_optimization", "constant_folding")
+    tf.config.optimizer.set_experimental_options(dict.fromkeys(regrouping, not on))
+
+
 def best_precision() -> str:
     """mixed_float16 with a GPU, mixed_bfloat16 on CPUs that compute in it, float32 elsewhere."""
     if tf.config.list_physical_devices("GPU"):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.util import _pywrap_determinism
 
-from cdd_keras.precision import best_precision, use_determinism, use_precision
+from cdd_keras.precision import best_precision, use_determinism, use_exact_sums, use_precision
 
 
 @pytest.fixture(autouse=True)
@@ -65,3 +65,14 @@ def test_determinism_is_turned_on_and_never_off():
         assert _pywrap_determinism.is_enabled()
     finally:
         _pywrap_determinism.enable(False)
+
+
+def test_exact_sums_leave_the_order_of_a_graph_as_it_is():
+    def regroups():
+        options = tf.config.optimizer.get_experimental_options()
+        return options["arithmetic_optimization"], options["constant_folding"]
+
+    use_exact_sums(True)
+    assert regroups() == (False, False)
+    use_exact_sums(False)
+    assert regroups() == (True, True)

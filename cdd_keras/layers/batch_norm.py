@@ -3,6 +3,9 @@
 import keras
 import tensorflow as tf
 
+from cdd_keras.layers.sums import WIDE, are_exact
+from cdd_keras.replicas import mean_over_replicas, sum_over_replicas
+
 
 @keras.saving.register_keras_serializable("cdd_keras")
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -10,9 +13,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     They were 14 % of the time of a step in bfloat16, most of it conversions to float32 and back,
     which the kernel does as it goes. Two things are otherwise. Where statistics are of several
-    devices Keras's own are used: the kernel sees one device's batch. And a norm that does not
-    learn has a gradient of ours, a product with its scale: the kernel's is not deterministic on
-    GPUs, and TensorFlow refuses it where determinism is asked for.
+    devices, or exact sums, they and the gradient are ours: the kernel sees one device's batch. And
+    a norm that does not learn has a gradient of ours, a product with its scale: the kernel's is not
+    deterministic on GPUs, and TensorFlow refuses it where determinism is asked for.
 
     Raises:
         ValueError: an option of Keras's that the kernel does not have.
@@ -26,8 +29,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs, training=None):
         if not (training and self.trainable):
             return self._settled(inputs)
-        if self.synchronized:
-            return super().call(inputs, training=True)
+        if self.synchronized or are_exact():
+            outputs, mean, variance = self._over_replicas(inputs)
+            self._move(self.moving_mean, mean)
+            self._move(self.moving_variance, variance)
+            return outputs
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=self.gamma.value,
@@ -76,6 +82,41 @@ class BatchNormalization(keras.layers.BatchNormalization):
         )
         return tf.nn.bias_add(outputs, tf.cast(offset, dtype))
 
+    def _over_replicas(self, inputs):
+        """Outputs, mean and variance of the batch of all replicas; differentiable once.
+
+        Ioffe and Szegedy, "Batch Normalization" (ICML 2015), algorithm 1 and the slopes below it.
+        """
+        exact = are_exact()
+        axes = list(range(inputs.shape.rank - 1))
+
+        @tf.custom_gradient
+        def normed(inputs, gamma, beta):
+            wide = tf.cast(inputs, WIDE)
+            moments = [tf.reduce_mean(part, axes) for part in (wide, tf.square(wide))]
+            mean, power = mean_over_replicas(moments)
+            variance = tf.cast(power - tf.square(mean), tf.float32)
+            mean = tf.cast(mean, tf.float32)
+            scale = tf.math.rsqrt(variance + self.epsilon)
+            normal = (tf.cast(inputs, tf.float32) - mean) * scale
+
+            def slopes(upstream, *_):
+                upstream = tf.cast(upstream, tf.float32)
+                parts = [tf.cast(part, WIDE) for part in (upstream, upstream * normal)]
+                along, across = _float32(
+                    mean_over_replicas([tf.reduce_mean(p, axes) for p in parts])
+                )
+                to_inputs = gamma * scale * (upstream - along - normal * across)
+                sums = [tf.reduce_sum(part, axes) for part in parts]
+                to_beta, to_gamma = _float32(sum_over_replicas(sums) if exact else sums)
+                return tf.cast(to_inputs, inputs.dtype), to_gamma, to_beta
+
+            outputs = tf.cast(normal * gamma + beta, inputs.dtype)
+            return (outputs, mean, variance), slopes
+
+        weights = [tf.convert_to_tensor(one.value) for one in (self.gamma, self.beta)]
+        return normed(inputs, *weights)
+
     def _settled(self, inputs):
         return _scale(inputs, *self._factors())
 
@@ -85,6 +126,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def _move(self, average, value):
         average.assign(average * self.momentum + value * (1 - self.momentum))
+
+
+def _float32(tensors):
+    return [tf.cast(one, tf.float32) for one in tensors]
 
 
 @tf.custom_gradient

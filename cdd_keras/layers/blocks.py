@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from cdd_keras.layers.sums import WIDE, ExactlySummed
+
 LEAK = 0.2
 # How far a generator's tanh reaches, for pixels in [-1, 1].
 WIDTH = 1.1
@@ -34,12 +36,17 @@ def _leaky_relu(inputs):
     return outputs, slope
 
 
-class Conv2D(keras.layers.Conv2D):
-    """Keras's; over images, one of 4 x 4 and stride 2 is computed as 2 x 2 over blocks of pixels.
+class Conv2D(ExactlySummed, keras.layers.Conv2D):
+    """Keras's, without an activation, and quick over images where it is 4 x 4 of stride 2.
 
-    The products are the same, with 12 channels where there were 3. For so few oneDNN's gradient to
-    the image takes longer than all of this (docs/performance.md).
+    That is computed as 2 x 2 over blocks of pixels. The products are the same, with 12 channels
+    where there were 3. For so few oneDNN's gradient to the image takes longer than all of this
+    (docs/performance.md).
     """
+
+    def operation(self, inputs, kernel, bias=None):
+        outputs = self.convolution_op(inputs, kernel)
+        return outputs if bias is None else tf.nn.bias_add(outputs, bias)
 
     def convolution_op(self, inputs, kernel):
         few = inputs.shape[-1] <= IMAGE_CHANNELS and self.groups == 1
@@ -53,6 +60,23 @@ class Conv2D(keras.layers.Conv2D):
         kernel = tf.transpose(parts, (0, 2, 1, 3, 4, 5))
         kernel = tf.reshape(kernel, (2, 2, blocks.shape[-1], self.filters))
         return tf.nn.conv2d(blocks, kernel, 1, "VALID")
+
+
+class Dense(ExactlySummed, keras.layers.Dense):
+    """Keras's, without an activation."""
+
+    def operation(self, inputs, kernel, bias=None):
+        # Products of few rows are added in another order than those of many.
+        outputs = tf.matmul(tf.cast(inputs, WIDE), tf.cast(kernel, WIDE))
+        outputs = tf.cast(outputs, inputs.dtype)
+        return outputs if bias is None else tf.nn.bias_add(outputs, bias)
+
+
+class Embedding(ExactlySummed, keras.layers.Embedding):
+    """Keras's."""
+
+    def operation(self, inputs, table):
+        return tf.gather(table, inputs)
 
 
 def convolution(filters, size=3, stride=1, **kwargs):
@@ -181,10 +205,10 @@ class ModulatedConvolution(keras.layers.Layer):
         self.classes = classes
         self.convolution = convolution(filters)
         self.norm = ChannelNorm()
-        self.scale = keras.layers.Embedding(classes, filters, embeddings_initializer="ones")
+        self.scale = Embedding(classes, filters, embeddings_initializer="ones")
         # Two values part quickly from a common start; ten need a head start to be told apart.
         start = "zeros" if classes == 2 else "normal"
-        self.shift = keras.layers.Embedding(classes, filters, embeddings_initializer=start)
+        self.shift = Embedding(classes, filters, embeddings_initializer=start)
         self.activation = LeakyReLU()
 
     def build(self, shape):

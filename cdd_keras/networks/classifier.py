@@ -6,7 +6,7 @@ import tensorflow as tf
 from cdd_keras.domains import DOMAINS, SOURCE
 from cdd_keras.layers.augment import contrast_normalised_grey, jitter_contrast
 from cdd_keras.layers.batch_norm import BatchNormalization
-from cdd_keras.layers.blocks import LeakyReLU, convolution
+from cdd_keras.layers.blocks import Dense, LeakyReLU, convolution
 from cdd_keras.networks.discriminator import halvings_beyond_32
 
 DROPOUT = 0.4
@@ -52,7 +52,7 @@ class Classifier(keras.layers.Layer):
         }
         self.activation = LeakyReLU()
         self.pool = keras.layers.MaxPooling2D()
-        self.head = keras.layers.Dense(classes, dtype="float32")
+        self.head = Dense(classes, dtype="float32")
         side = config.image_size // 2**levels
         self.length = side * side * widths[-1]
 

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from cdd_keras.domains import DOMAINS
 from cdd_keras.layers.augment import contrast_normalised_grey
-from cdd_keras.layers.blocks import LeakyReLU, convolution
+from cdd_keras.layers.blocks import Dense, LeakyReLU, convolution
 from cdd_keras.layers.coupled import Coupled
 
 
@@ -78,10 +78,10 @@ def _realness_head(channels, outputs):
             convolution(channels),
             LeakyReLU(),
             keras.layers.Flatten(),
-            keras.layers.Dense(outputs, dtype="float32"),
+            Dense(outputs, dtype="float32"),
         ]
     )
 
 
 def _class_head(classes):
-    return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(classes, dtype="float32")])
+    return keras.Sequential([keras.layers.Flatten(), Dense(classes, dtype="float32")])

@@ -2,7 +2,7 @@
 
 import keras
 
-from cdd_keras.layers.blocks import LeakyReLU
+from cdd_keras.layers.blocks import Dense, LeakyReLU
 
 
 class DomainCritic(keras.layers.Layer):
@@ -23,11 +23,11 @@ class DomainCritic(keras.layers.Layer):
         width = 16 * config.channels
         self.layers = keras.Sequential(
             [
-                keras.layers.Dense(width),
+                Dense(width),
                 LeakyReLU(),
-                keras.layers.Dense(width),
+                Dense(width),
                 LeakyReLU(),
-                keras.layers.Dense(1, dtype="float32"),
+                Dense(1, dtype="float32"),
             ]
         )
 

@@ -3,7 +3,14 @@
 import keras
 import tensorflow as tf
 
-from cdd_keras.layers.blocks import LeakyReLU, Residual, SpaceToDepth, convolution
+from cdd_keras.layers.blocks import (
+    Conv2D,
+    Dense,
+    LeakyReLU,
+    Residual,
+    SpaceToDepth,
+    convolution,
+)
 from cdd_keras.layers.coupled import Coupled
 from cdd_keras.networks.classifier import Classifier
 
@@ -73,8 +80,8 @@ class FeatureEncoder(Classifier):
 
 def _posterior_head(config, bias):
     if config.code_shape == "flat":
-        return keras.layers.Dense(config.code_size, bias_initializer=bias, dtype="float32")
-    return keras.layers.Conv2D(config.code_size, 1, bias_initializer=bias, dtype="float32")
+        return Dense(config.code_size, bias_initializer=bias, dtype="float32")
+    return Conv2D(config.code_size, 1, bias_initializer=bias, dtype="float32")
 
 
 def code_shape(config):

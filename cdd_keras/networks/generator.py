@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from cdd_keras.domains import DOMAINS
 from cdd_keras.layers.blocks import (
+    Conv2D,
+    Dense,
     DepthToSpace,
     LeakyReLU,
     ModulatedConvolution,
@@ -136,7 +138,7 @@ def _trunk(config, code):
     layers = []
     if len(code) == 1:
         side = config.image_size // 4
-        layers = [keras.layers.Dense(side * side * 16), keras.layers.Reshape((side, side, 16))]
+        layers = [Dense(side * side * 16), keras.layers.Reshape((side, side, 16))]
     layers.append(convolution(channels))
     layers += [Residual(channels) for _ in range(config.residual_blocks)]
     return keras.Sequential(layers)
@@ -145,10 +147,10 @@ def _trunk(config, code):
 def _base_head(channels):
     return keras.Sequential(
         [
-            keras.layers.Conv2D(8 * channels, 1),
+            Conv2D(8 * channels, 1),
             DepthToSpace(2),
             Residual(2 * channels),
-            keras.layers.Conv2D(12, 3, padding="same", dtype="float32"),
+            Conv2D(12, 3, padding="same", dtype="float32"),
             DepthToSpace(2, dtype="float32"),
         ]
     )
@@ -160,6 +162,6 @@ def _change(channels):
         [
             convolution(channels),
             LeakyReLU(),
-            keras.layers.Conv2D(channels, 1, kernel_initializer=near_zero),
+            Conv2D(channels, 1, kernel_initializer=near_zero),
         ]
     )

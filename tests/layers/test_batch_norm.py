@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from cdd_keras.layers.batch_norm import BatchNormalization
 from cdd_keras.layers.random import Draws
+from cdd_keras.layers.sums import exact_sums
 
 SHAPE = (4, 3, 2, 5)
 
@@ -23,14 +24,22 @@ def pair(**settings):
     return layers
 
 
+@pytest.fixture(params=["kernel", "replicas", "exact"])
+def way(request):
+    """How training computes it: settings of our layer, and inside what."""
+    on = request.param == "exact"
+    with exact_sums(on):
+        yield {"synchronized": request.param == "replicas"}
+
+
 def inputs(seed=1):
     return tf.constant(3 + 2 * np.random.default_rng(seed).normal(size=SHAPE), tf.float32)
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_outputs_slopes_and_statistics_are_those_of_keras(training):
+def test_outputs_slopes_and_statistics_are_those_of_keras(training, way):
     found = []
-    for layer in pair():
+    for layer in pair(**way):
         images = inputs()
         with tf.GradientTape() as tape:
             tape.watch(images)
@@ -66,8 +75,8 @@ def test_after_a_convolution_it_is_the_norm_of_what_that_gives(training, policy)
         np.testing.assert_allclose(one, other, rtol=room, atol=room * np.abs(other).max())
 
 
-def test_half_precision_is_normed_in_float32():
-    ours, theirs = pair(dtype="mixed_bfloat16")
+def test_half_precision_is_normed_in_float32(way):
+    ours, theirs = pair(dtype="mixed_bfloat16", **way)
     outputs = [layer(inputs(), training=True) for layer in (ours, theirs)]
     assert outputs[0].dtype == tf.bfloat16
     np.testing.assert_allclose(*(tf.cast(one, tf.float32) for one in outputs), atol=0.02)
