@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from cdd_keras import cli
+from cdd_keras.data.layouts import check_reachable
 from cdd_keras.errors import UsageError
 from cdd_keras.evaluate import table
 from cdd_keras.signals import exit_on_sigterm
@@ -53,6 +54,7 @@ def _train(config, parsed):
         _say(f"{folder.path} is finished; its report is {folder.report}")
         print(table(json.loads(folder.report.read_text())))
         return 0
+    check_reachable(config)
     cli.load_tensorflow()
     from cdd_keras.data import load_pair
     from cdd_keras.strategies import open_devices

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cdd_keras import cli, schema
 from cdd_keras.config import read_file
+from cdd_keras.data.layouts import check_reachable
 from cdd_keras.errors import UsageError
 from cdd_keras.search import TUNERS, Plan, SearchFolder, parse_objective, read_space
 from cdd_keras.search.cluster import ALONE, CHIEF, PATIENCE, WORKER, find_place, listening
@@ -41,6 +42,8 @@ def run(arguments):
             return 0
     else:
         plan.check_folder(parsed.resume, parsed.overwrite)
+    if place.role != CHIEF:
+        check_reachable(plan.config)
     cli.load_tensorflow()
     from cdd_keras.data import load_pair
     from cdd_keras.search.checks import check, check_data

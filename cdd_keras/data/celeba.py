@@ -8,18 +8,15 @@ import numpy as np
 
 from cdd_keras.data.attributes import binary_attribute
 from cdd_keras.data.cache import cached_files, fingerprint
+from cdd_keras.data.layouts import CELEBA, data_folder
 from cdd_keras.data.preprocessing import Preprocessing
 from cdd_keras.data.sets import SPLITS, Collection
-from cdd_keras.data.storage import FolderImages, ZipImages, data_folder
+from cdd_keras.data.storage import FolderImages, ZipImages
 from cdd_keras.errors import UsageError
 
 _IMAGES, _ZIP = "img_align_celeba", "img_align_celeba.zip"
 _ATTRIBUTES, _PARTITION = "list_attr_celeba.txt", "list_eval_partition.txt"
 _IDENTITIES = "identity_CelebA.txt"
-LAYOUT = (
-    f"a folder with {_IMAGES}/ (or {_ZIP}, unopened), {_ATTRIBUTES} and {_PARTITION}; "
-    f"{_IDENTITIES} is optional. See https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
-)
 
 
 def open_collections(
@@ -30,7 +27,7 @@ def open_collections(
     Raises:
         UsageError: something is missing (all of it is named) or cannot be parsed.
     """
-    folder = data_folder(config, LAYOUT)
+    folder = data_folder(config)
     images, partition, table = _complete(folder, splits)
     listed = np.array([name in partition for name in table.ids], bool)
     ids, signs = table.ids[listed], table.signs[listed]
@@ -105,7 +102,7 @@ def _complete(
         missing += _absent("attribute rows", wanted, table.ids.tolist()) or _cut_off(table)
     if missing:
         raise UsageError(
-            f"CelebA in {folder} is incomplete. Missing: {'; '.join(missing)}. Expected {LAYOUT}."
+            f"CelebA in {folder} is incomplete. Missing: {'; '.join(missing)}. Expected {CELEBA}."
         )
     return images, partition, table
 

@@ -7,17 +7,14 @@ import numpy as np
 
 from cdd_keras.data.attributes import Attribute
 from cdd_keras.data.cache import blocks, cached_images, fingerprint
+from cdd_keras.data.layouts import DIGITS, data_folder
 from cdd_keras.data.preprocessing import Preprocessing
 from cdd_keras.data.sets import TEST, TRAIN, Collection
 from cdd_keras.data.splits import carve
-from cdd_keras.data.storage import data_folder, file_stamp
+from cdd_keras.data.storage import file_stamp
 from cdd_keras.errors import UsageError
 
 DIGIT = Attribute("digit", tuple("0123456789"))
-LAYOUT = (
-    "a folder with mnist.npz and usps.npz, each holding train_images, train_labels, test_images, "
-    "test_labels"
-)
 
 
 def open_collections(
@@ -30,14 +27,14 @@ def open_collections(
     Raises:
         UsageError: a file is missing or lacks such an array.
     """
-    folder = data_folder(config, LAYOUT)
+    folder = data_folder(config)
     paths = [folder / f"{name}.npz" for name in config.domains.split("-")]
     missing = [path.name for path in paths if not path.exists()]
     if missing:
         there = ", ".join(sorted(path.name for path in folder.glob("*.npz"))) or "none"
         raise UsageError(
             f"`domains` is {config.domains!r}, but {folder} lacks {' and '.join(missing)}. "
-            f"Files there: {there}. Expected {LAYOUT}."
+            f"Files there: {there}. Expected {DIGITS}."
         )
     parts = tuple(dict.fromkeys(TEST if split == TEST else TRAIN for split in splits))
     fraction = config.validation_fraction
@@ -88,7 +85,7 @@ def _load(path: Path, parts: tuple[str, ...]) -> dict[str, np.ndarray]:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(f"{path} is damaged: {error}. Expected an .npz file.") from error
     if missing:
-        raise UsageError(f"{path} lacks {', '.join(missing)}. Expected {LAYOUT}.")
+        raise UsageError(f"{path} lacks {', '.join(missing)}. Expected {DIGITS}.")
     _check(path, arrays, parts)
     return arrays
 

@@ -10,19 +10,15 @@ import numpy as np
 from cdd_keras.data.cache import cached_files, fingerprint
 from cdd_keras.data.images import find_images, read_image
 from cdd_keras.data.labels import Columns, class_columns, column
+from cdd_keras.data.layouts import FOLDER, data_folder, target_folder
 from cdd_keras.data.preprocessing import Preprocessing
 from cdd_keras.data.sets import SPLITS, TRAIN, Collection
 from cdd_keras.data.splits import carve
-from cdd_keras.data.storage import data_folder, existing_folder, file_stamp
+from cdd_keras.data.storage import file_stamp
 from cdd_keras.errors import UsageError
 
 TABLE = "attributes.csv"
 CLASS = "class"
-LAYOUT = (
-    f"a folder with images and {TABLE} (first column the file, then a column an attribute with "
-    "0/1, -1/1 or class names; `split` and `identity` are optional), or a folder a class, "
-    "perhaps below train/, validation/ and test/"
-)
 
 
 def open_collections(
@@ -36,11 +32,11 @@ def open_collections(
         UsageError: a folder, its labels or an image listed is missing, or one folder lies in the
             other.
     """
-    source = data_folder(config, LAYOUT)
+    source = data_folder(config)
     fraction = config.validation_fraction
-    if not config.target_dir:
+    target = target_folder(config)
+    if target is None:
         return (_labelled(source, preprocessing, splits, fraction),)
-    target = existing_folder("target_dir", config.target_dir, "a folder of images")
     _check_apart(source, target)
     return (
         _labelled(source, preprocessing, splits, fraction),
@@ -67,7 +63,7 @@ def _labelled(
 ) -> Collection:
     collection = _any(folder, preprocessing, splits, fraction)
     if not collection.columns:
-        raise UsageError(f"{folder} holds images but no labels. Expected {LAYOUT}.")
+        raise UsageError(f"{folder} holds images but no labels. Expected {FOLDER}.")
     return collection
 
 
@@ -131,7 +127,7 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
         lines = [[cell.strip() for cell in row] for row in csv.reader(file)]
     lines = [(number, row) for number, row in enumerate(lines, 1) if any(row)]
     if len(lines) < 2:
-        raise UsageError(f"{path} lists no image. Expected {LAYOUT}.")
+        raise UsageError(f"{path} lists no image. Expected {FOLDER}.")
     header = lines[0][1]
     for number, row in lines[1:]:
         if len(row) != len(header) or "" in row:

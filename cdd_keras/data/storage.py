@@ -20,26 +20,6 @@ _DAMAGED = (
 )
 
 
-def data_folder(config, hint: str) -> Path:
-    """`config.data_dir`, which must be an existing folder.
-
-    Raises:
-        UsageError: it is not; `hint` says what belongs there.
-    """
-    if not config.data_dir:
-        raise UsageError(f"`data_dir` is required for data {config.data}: {hint}.")
-    return existing_folder("data_dir", config.data_dir, hint)
-
-
-def existing_folder(field: str, path: str, hint: str) -> Path:
-    """`path` if it is a folder; else a UsageError naming the configuration's `field`."""
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
-        found = "is not a folder" if folder.exists() else "does not exist"
-        raise UsageError(f"`{field}` {found}: {path}. Expected {hint}.")
-    return folder
-
-
 class FolderImages:
     """The files of one folder; `names` are relative to it.
 

@@ -15,12 +15,12 @@ import numpy as np
 from cdd_keras.data import avatars
 from cdd_keras.data.attributes import binary_attribute
 from cdd_keras.data.cache import blocks, cached_images, fingerprint
+from cdd_keras.data.layouts import SYNTHETIC_ATTRIBUTES
 from cdd_keras.data.preprocessing import Preprocessing
 from cdd_keras.data.sets import TRAIN, Collection
 from cdd_keras.data.splits import carve
 from cdd_keras.errors import CddError
 
-ATTRIBUTES = {"eyeglasses": "eyeglasses", "smiling": "smiling", "long-hair": "long_hair"}
 # The data are a fixed set: a run's seed does not change them.
 _SEED = 0
 # Raise when the faces are drawn differently.
@@ -41,7 +41,7 @@ def open_collections(
             binary_attribute(name),
             np.array([getattr(face, field) for face in faces], np.int32),
         )
-        for name, field in ATTRIBUTES.items()
+        for name, field in SYNTHETIC_ATTRIBUTES.items()
     }
     ids = np.array([f"face-{index:06d}" for index in range(count)])
     everyone = carve(np.full(count, TRAIN), config.validation_fraction)

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from cdd_keras.data import celeba, digits
+from cdd_keras.data import digits
 from cdd_keras.data.attributes import binary_attribute
 from cdd_keras.data.cache import cached_images, fingerprint
 from cdd_keras.data.labels import Columns, class_columns
+from cdd_keras.data.layouts import CELEBA
 from cdd_keras.data.preprocessing import Preprocessing
 from cdd_keras.data.sets import TEST, TRAIN, VALIDATION, Collection
 from cdd_keras.data.splits import carve
@@ -102,7 +103,7 @@ def _how_to_get(name: str, builder, data_dir: str | None) -> str:
     if builder.info.name == "celeb_a":
         text += (
             "\nIts download from Google Drive often fails. By hand: "
-            f"{celeba.LAYOUT}. Then use --data celeba --data-dir FOLDER."
+            f"{CELEBA}. Then use --data celeba --data-dir FOLDER."
         )
     return text
 
