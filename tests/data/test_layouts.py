@@ -15,7 +15,7 @@ WRONG = {
     "not there": (["--data", "digits", "--data-dir", "nowhere"], "`data_dir` does not exist"),
     "a file": (["--data", "folder", "--data-dir", __file__], "`data_dir` is not a folder"),
     "no target": (
-        "--data folder --data-dir . --target-dir nowhere --domains a-b".split(),
+        ["--data", "folder", "--data-dir", ".", "--target-dir", "nowhere", "--domains", "a-b"],
         "`target_dir` does not exist: nowhere. Expected a folder of images",
     ),
 }
