@@ -93,7 +93,7 @@ class Config:
     )
     exact_sums: bool = _experiment(
         False,
-        "sum over batches in float64: the same weights on 1, 2, 4 .. devices; half as fast",
+        "sum over batches in float64: the same weights on 1, 2, 4 .. CPUs; slower",
     )
     output: str | None = _experiment(None, "run folder; runs/<attr>-<method>-<time> by default")
 

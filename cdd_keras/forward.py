@@ -5,8 +5,8 @@ import tensorflow as tf
 from cdd_keras.batches import unpack
 from cdd_keras.finite import HeldBack
 from cdd_keras.layers.random import Draws
-from cdd_keras.layers.sums import exact_sums
-from cdd_keras.replicas import mean_over_replicas, sum_over_replicas
+from cdd_keras.layers.sums import BatchSums
+from cdd_keras.replicas import mean_over_replicas
 from cdd_keras.routes import Routes
 
 
@@ -25,8 +25,8 @@ class ForwardPass:
         players = phase.players
         # A row's part in the gradient is what it is on one device, so float16 overflows alike.
         part = 1.0 if share is None else 1.0 / share.count
-        exact = exact_sums(self.config.exact_sums)
-        with exact, tf.GradientTape(persistent=True) as tape, HeldBack() as held:
+        sums = BatchSums(self.config.exact_sums)
+        with sums, tf.GradientTape(persistent=True) as tape, HeldBack() as held:
             draws = Draws(self.config.seed, self.step.value, share)
             losses = self.term_losses(players, Routes(self, images, labels, draws, phase=phase))
             objectives, scaled = [], {}
@@ -35,22 +35,19 @@ class ForwardPass:
                     objectives.append(self.objective_of(player, losses))
                     scaled[player] = optimizer.scale_loss(part * objectives[-1])
         gradients = {
-            player.name: self._gradients(tape, objective, player)
+            player.name: self._gradients(
+                tape, objective, sums.sources(self.player_variables(player))
+            )
             for player, objective in scaled.items()
         }
         moved = held.assigned(self.moved_by_looking())
         means = mean_over_replicas((losses, objectives))
-        if not self.config.exact_sums:
-            gradients = sum_over_replicas(gradients)
-        return *means, gradients, moved
+        return *means, sums.over_replicas(gradients), moved
 
-    def _gradients(self, tape, objective, player):
+    def _gradients(self, tape, objective, sources):
         # An early phase does not reach every variable.
-        return tape.gradient(
-            objective,
-            [variable.value for variable in self.player_variables(player)],
-            unconnected_gradients=tf.UnconnectedGradients.ZERO,
-        )
+        none = tf.UnconnectedGradients.ZERO
+        return tape.gradient(objective, sources, unconnected_gradients=none)
 
     def term_losses(self, players, routes):
         """{label: the batch's mean} of all terms."""

@@ -126,7 +126,7 @@ class SeveralMachines(SeveralDevices):
 
 def join(config, workers, say):
     """Waits until all workers have come; see `strategies.open_devices`."""
-    check_shares(config.batch_size, workers.count)
+    check_shares(config.batch_size, workers.count, config.exact_sums)
     say(f"worker {workers.index} of {workers.count}: waiting for all of them")
     # TensorFlow's coordination service would wait for ever, deaf to signals; without it, the
     # workers look after each other by what it calls health checks.

@@ -24,13 +24,14 @@ def use_determinism(on: bool) -> None:
 
 
 def use_exact_sums(on: bool) -> None:
-    """Has TensorFlow compute, from the next graph on, what the code says in the order it says it.
+    """Has TensorFlow compute, for the rest of the process, in the order that the code says.
 
     Two of its optimisers regroup additions and factors by what a graph tells of shapes, which is
-    more on one device than on several: with them `exact_sums` would not be.
+    more on one device than on several. Off leaves things as they are, as `use_determinism`.
     """
-    regrouping = ("arithmetic_optimization", "constant_folding")
-    tf.config.optimizer.set_experimental_options(dict.fromkeys(regrouping, not on))
+    if on:
+        regrouping = ("arithmetic_optimization", "constant_folding")
+        tf.config.optimizer.set_experimental_options(dict.fromkeys(regrouping, False))
 
 
 def best_precision() -> str:

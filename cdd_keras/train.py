@@ -82,7 +82,7 @@ def _train(config, parsed):
 def _check_workers(config):
     """What TF_CONFIG tells, checked before TensorFlow is loaded."""
     workers = read_workers(os.environ)
-    check_shares(config.batch_size, workers.count)
+    check_shares(config.batch_size, workers.count, config.exact_sums)
     if config.output is None:
         raise UsageError(
             "`output` is required with --strategy multiworker: the run folder, the same for all."

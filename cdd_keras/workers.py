@@ -65,12 +65,22 @@ def read_workers(environment: Mapping[str, str]) -> Workers:
     return Workers(addresses, names.index(_own_name(task, jobs)), names)
 
 
-def check_shares(batch_size: int, count: int) -> None:
-    """Raises UsageError where a batch cannot be dealt out evenly to so many devices."""
+def check_shares(batch_size: int, count: int, exact: bool = False) -> None:
+    """Raises UsageError where a batch cannot be dealt out evenly to so many devices.
+
+    Where sums are to be `exact`, each half of a device's share has to be computed as it is within
+    the whole batch: kernels take eight numbers at once, and what is left over another way; and
+    that shares are divided by their number must not round.
+    """
     if batch_size % (2 * count):
         raise UsageError(
             f"`batch_size` is {batch_size}, for {count} devices. Expected a multiple of "
             f"{2 * count}: each device has as much as the others of either half of a batch."
+        )
+    if exact and (count & (count - 1) or batch_size % (16 * count)):
+        raise UsageError(
+            f"`exact_sums` is on, for {count} devices and a `batch_size` of {batch_size}. Expected "
+            "1, 2, 4, 8 .. devices, and a batch of a multiple of 16 images for each."
         )
 
 

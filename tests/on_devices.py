@@ -17,7 +17,6 @@ import tiny
 
 from cdd_keras.data import training_batches
 from cdd_keras.data.sets import ImageSet
-from cdd_keras.precision import use_exact_sums
 from cdd_keras.strategies import open_devices
 
 # Kernels take eight numbers at once, or sixteen, and those left over one by one.
@@ -35,7 +34,6 @@ def main(strategy, cpus, folder, *trainings):
     for training in trainings:
         method, optimiser, *how = training.split("-")
         exact = how == ["exact"]
-        use_exact_sums(exact)
         model, losses = train(method, optimiser, devices, strategy=strategy, exact_sums=exact)
         if devices.is_chief:
             np.savez(Path(folder) / f"{training}.npz", losses, *tiny.values(model.weights))

@@ -63,8 +63,16 @@ def test_what_is_wrong_is_named(config, problem):
 
 def test_a_batch_is_dealt_out_evenly():
     check_shares(12, 3)
+    check_shares(64, 4, exact=True)
     with pytest.raises(UsageError, match=r"`batch_size` is 10, for 3 devices. .* multiple of 6"):
         check_shares(10, 3)
+
+
+@pytest.mark.parametrize(("batch_size", "count"), [(32, 4), (24, 2), (96, 3)])
+def test_exact_shares_are_computed_as_the_whole(batch_size, count):
+    check_shares(batch_size, count)
+    with pytest.raises(UsageError, match=rf"`exact_sums` is on, for {count} devices"):
+        check_shares(batch_size, count, exact=True)
 
 
 def test_commands_that_train_by_themselves_refuse_workers():

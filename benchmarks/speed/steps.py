@@ -7,7 +7,7 @@ from cdd_keras.config import Config
 from cdd_keras.dry_run import CLASSES
 from cdd_keras.methods import reads_target_labels
 from cdd_keras.model import CrossDomainModel
-from cdd_keras.precision import use_exact_sums, use_precision
+from cdd_keras.precision import use_precision
 
 # Where in its run a step is measured: in the last phase, all ramps ended.
 PLACE = 0.9
@@ -17,7 +17,6 @@ def build_model(settings):
     """A compiled model of `Config` settings in its last phase."""
     config = Config(**{"attr": "benchmark", "synthetic_count": 16, **settings})
     use_precision(config.precision)
-    use_exact_sums(config.exact_sums)
     tf.keras.utils.set_random_seed(config.seed)
     model = CrossDomainModel(config, CLASSES.get(config.data, 2))
     model.compile()

@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from cdd_keras.layers.sums import WIDE, are_exact
-from cdd_keras.replicas import mean_over_replicas, sum_over_replicas
+from cdd_keras.layers.sums import WIDE, are_exact, stand_in
+from cdd_keras.replicas import mean_over_replicas
 
 
 @keras.saving.register_keras_serializable("cdd_keras")
@@ -30,7 +30,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if not (training and self.trainable):
             return self._settled(inputs)
         if self.synchronized or are_exact():
-            outputs, mean, variance = self._over_replicas(inputs)
+            outputs, mean, variance = self._by_formula(inputs)
             self._move(self.moving_mean, mean)
             self._move(self.moving_variance, variance)
             return outputs
@@ -82,12 +82,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
         )
         return tf.nn.bias_add(outputs, tf.cast(offset, dtype))
 
-    def _over_replicas(self, inputs):
+    def _by_formula(self, inputs):
         """Outputs, mean and variance of the batch of all replicas; differentiable once.
 
         Ioffe and Szegedy, "Batch Normalization" (ICML 2015), algorithm 1 and the slopes below it.
         """
-        exact = are_exact()
         axes = list(range(inputs.shape.rank - 1))
 
         @tf.custom_gradient
@@ -95,27 +94,26 @@ class BatchNormalization(keras.layers.BatchNormalization):
             wide = tf.cast(inputs, WIDE)
             moments = [tf.reduce_mean(part, axes) for part in (wide, tf.square(wide))]
             mean, power = mean_over_replicas(moments)
-            variance = tf.cast(power - tf.square(mean), tf.float32)
+            # For inputs that are all alike it may come out below 0.
+            variance = tf.cast(tf.maximum(power - tf.square(mean), 0.0), tf.float32)
             mean = tf.cast(mean, tf.float32)
             scale = tf.math.rsqrt(variance + self.epsilon)
             normal = (tf.cast(inputs, tf.float32) - mean) * scale
+            slope = tf.cast(gamma, tf.float32)
 
             def slopes(upstream, *_):
                 upstream = tf.cast(upstream, tf.float32)
                 parts = [tf.cast(part, WIDE) for part in (upstream, upstream * normal)]
-                along, across = _float32(
-                    mean_over_replicas([tf.reduce_mean(p, axes) for p in parts])
-                )
-                to_inputs = gamma * scale * (upstream - along - normal * across)
-                sums = [tf.reduce_sum(part, axes) for part in parts]
-                to_beta, to_gamma = _float32(sum_over_replicas(sums) if exact else sums)
+                means = mean_over_replicas([tf.reduce_mean(part, axes) for part in parts])
+                along, across = (tf.cast(one, tf.float32) for one in means)
+                to_inputs = slope * scale * (upstream - along - normal * across)
+                to_beta, to_gamma = (tf.cast(tf.reduce_sum(p, axes), gamma.dtype) for p in parts)
                 return tf.cast(to_inputs, inputs.dtype), to_gamma, to_beta
 
-            outputs = tf.cast(normal * gamma + beta, inputs.dtype)
+            outputs = tf.cast(normal * slope + tf.cast(beta, tf.float32), inputs.dtype)
             return (outputs, mean, variance), slopes
 
-        weights = [tf.convert_to_tensor(one.value) for one in (self.gamma, self.beta)]
-        return normed(inputs, *weights)
+        return normed(inputs, stand_in(self.gamma), stand_in(self.beta))
 
     def _settled(self, inputs):
         return _scale(inputs, *self._factors())
@@ -126,10 +124,6 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def _move(self, average, value):
         average.assign(average * self.momentum + value * (1 - self.momentum))
-
-
-def _float32(tensors):
-    return [tf.cast(one, tf.float32) for one in tensors]
 
 
 @tf.custom_gradient

@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cdd_keras.layers import batch_norm
 from cdd_keras.layers.batch_norm import BatchNormalization
 from cdd_keras.layers.random import Draws
-from cdd_keras.layers.sums import exact_sums
+from cdd_keras.layers.sums import BatchSums
 
 SHAPE = (4, 3, 2, 5)
 
@@ -28,7 +29,7 @@ def pair(**settings):
 def way(request):
     """How training computes it: settings of our layer, and inside what."""
     on = request.param == "exact"
-    with exact_sums(on):
+    with BatchSums(on):
         yield {"synchronized": request.param == "replicas"}
 
 
@@ -112,3 +113,42 @@ def test_only_plain_convolutions_are_folded():
     norm.build((None, 6, 6, 4))
     with pytest.raises(ValueError, match="bias"):
         norm.after(layer, tf.zeros((1, 8, 8, 3)))
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_the_batch_of_several_replicas_is_normed_as_one(exact, monkeypatch):
+    """Two halves, whose means over replicas are made of what both came to before."""
+    whole, upstream, known = inputs(), inputs(2), []
+
+    def run(rows):
+        calls = []
+
+        def mean(tensors):
+            calls.append(tensors)
+            return known[len(calls) - 1] if len(calls) <= len(known) else tensors
+
+        monkeypatch.setattr(batch_norm, "mean_over_replicas", mean)
+        layer, _ = pair(synchronized=True)
+        images = whole[rows]
+        with BatchSums(exact) as sums, tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = layer(images, training=True)
+        watched = [images, *sums.sources(layer.trainable_variables)]
+        slopes = tape.gradient(outputs, watched, output_gradients=upstream[rows])
+        return calls, outputs, slopes, layer.get_weights()[2:]
+
+    halves = slice(0, 2), slice(2, 4)
+    for number in range(2):
+        both = zip(*(run(half)[0][number] for half in halves), strict=True)
+        known.append([(one + other) / 2 for one, other in both])
+    parts = [run(half) for half in halves]
+    known.clear()
+    _, outputs, (to_images, *to_weights), statistics = run(slice(None))
+    np.testing.assert_allclose(tf.concat([part[1] for part in parts], 0), outputs, rtol=1e-5)
+    np.testing.assert_allclose(
+        tf.concat([part[2][0] for part in parts], 0), to_images, rtol=1e-4, atol=1e-5
+    )
+    for one, other, total in zip(parts[0][2][1:], parts[1][2][1:], to_weights, strict=True):
+        np.testing.assert_allclose(one + other, total, rtol=1e-4)
+    for part in parts:
+        np.testing.assert_allclose(part[3], statistics, rtol=1e-5)
