@@ -27,8 +27,10 @@ def use_exact_sums(on: bool) -> None:
     """Has TensorFlow compute, for the rest of the process, in the order that the code says.
 
     Two of its optimisers regroup additions and factors by what a graph tells of shapes, which is
-    more on one device than on several. Off leaves things as they are, as `use_determinism`.
+    more on one device than on several; and kernels have to repeat themselves on a busy machine
+    too. Off leaves things as they are, as `use_determinism`.
     """
+    use_determinism(on)
     if on:
         regrouping = ("arithmetic_optimization", "constant_folding")
         tf.config.optimizer.set_experimental_options(dict.fromkeys(regrouping, False))

@@ -6,16 +6,17 @@ import pytest
 import tensorflow as tf
 import tiny
 
+from cdd_keras import model
 from cdd_keras.config import METHODS
 
 
 def gradients(method, phase, exact):
-    model = tiny.build(method, exact_sums=exact)
-    for number, weight in enumerate(model.trainable_variables):
+    built = tiny.build(method, exact_sums=exact)
+    for number, weight in enumerate(built.trainable_variables):
         # At their start many layers give zeros.
         weight.assign_add(np.random.default_rng(number).normal(0, 0.1, weight.shape))
-    model.phase = phase
-    _, _, found, _ = model.look(tiny.batch(method), None)
+    built.phase = phase
+    _, _, found, _ = built.look(tiny.batch(method), None)
     return {
         player: [np.array(tf.convert_to_tensor(one)) for one in slopes]
         for player, slopes in found.items()
@@ -24,7 +25,7 @@ def gradients(method, phase, exact):
 
 @pytest.fixture(autouse=True)
 def _graphs_are_as_usual(monkeypatch):
-    monkeypatch.setattr(tf.config.optimizer, "set_experimental_options", lambda options: None)
+    monkeypatch.setattr(model, "use_exact_sums", lambda on: None)
 
 
 @pytest.mark.parametrize("method", METHODS)

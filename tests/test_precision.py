@@ -70,7 +70,13 @@ def test_determinism_is_turned_on_and_never_off():
 def test_exact_sums_leave_the_order_of_a_graph_as_it_is(monkeypatch):
     asked = []
     monkeypatch.setattr(tf.config.optimizer, "set_experimental_options", asked.append)
+    monkeypatch.setattr(
+        tf.config.experimental, "enable_op_determinism", lambda: asked.append("the same kernels")
+    )
     use_exact_sums(False)
     assert not asked
     use_exact_sums(True)
-    assert asked == [{"arithmetic_optimization": False, "constant_folding": False}]
+    assert asked == [
+        "the same kernels",
+        {"arithmetic_optimization": False, "constant_folding": False},
+    ]
