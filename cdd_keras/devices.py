@@ -55,18 +55,18 @@ class SeveralDevices(OneDevice):
 
     Args:
         strategy: the `tf.distribute.Strategy` that knows the devices.
-        batch_size: images of each domain in a batch.
+        config: reads `batch_size` and `exact_sums`.
 
     Raises:
         UsageError: the batch cannot be shared evenly.
     """
 
-    def __init__(self, strategy, batch_size):
+    def __init__(self, strategy, config):
         self.strategy = strategy
         self.count = strategy.num_replicas_in_sync
         self.local = len(strategy.extended.worker_devices)
-        check_shares(batch_size, self.count)
-        self.half = batch_size // (2 * self.count)
+        check_shares(config.batch_size, self.count, config.exact_sums)
+        self.half = config.batch_size // (2 * self.count)
 
     def run(self, look, batch):
         """What `look(part of the batch, share)` gives on every replica, from the first one here.

@@ -36,12 +36,12 @@ class SeveralMachines(SeveralDevices):
 
     Args:
         strategy: a `tf.distribute.MultiWorkerMirroredStrategy`.
-        batch_size: images of each domain in a batch.
+        config: reads `batch_size` and `exact_sums`.
         workers: the `Workers`.
     """
 
-    def __init__(self, strategy, batch_size, workers):
-        super().__init__(strategy, batch_size)
+    def __init__(self, strategy, config, workers):
+        super().__init__(strategy, config)
         self.workers = workers
         self.is_chief = workers.is_chief
         self.share = Share(workers.index, workers.count, self.half * self.local)
@@ -145,4 +145,4 @@ def join(config, workers, say):
             f"Not all workers have come within {PATIENCE_SECONDS} seconds. Expected one at each of "
             f"{', '.join(workers.addresses)}."
         ) from error
-    return SeveralMachines(strategy, config.batch_size, workers)
+    return SeveralMachines(strategy, config, workers)

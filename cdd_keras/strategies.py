@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from cdd_keras.devices import OneDevice, SeveralDevices
 from cdd_keras.machines import join
-from cdd_keras.workers import check_shares, read_workers
+from cdd_keras.workers import read_workers
 
 
 def open_devices(config, say):
@@ -38,8 +38,7 @@ def _mirrored(config, say):
         say(f"--strategy mirrored: there is one {kind} only, which computes alone")
         return OneDevice()
     say(f"--strategy mirrored: on {len(names)} {kind}s")
-    check_shares(config.batch_size, len(names), config.exact_sums)
-    return SeveralDevices(_mirrored_strategy(tuple(names)), config.batch_size)
+    return SeveralDevices(_mirrored_strategy(tuple(names)), config)
 
 
 @functools.cache

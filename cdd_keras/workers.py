@@ -80,7 +80,7 @@ def check_shares(batch_size: int, count: int, exact: bool = False) -> None:
     if exact and (count & (count - 1) or batch_size % (16 * count)):
         raise UsageError(
             f"`exact_sums` is on, for {count} devices and a `batch_size` of {batch_size}. Expected "
-            "1, 2, 4, 8 .. devices, and a batch of a multiple of 16 images for each."
+            f"1, 2, 4, 8 .. devices, and a multiple of 16 times their number: {16 * count}."
         )
 
 

@@ -29,23 +29,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs, training=None):
         if not (training and self.trainable):
             return self._settled(inputs)
-        if self.synchronized or are_exact():
-            outputs, mean, variance = self._by_formula(inputs)
-            self._move(self.moving_mean, mean)
-            self._move(self.moving_variance, variance)
-            return outputs
-        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs,
-            scale=self.gamma.value,
-            offset=self.beta.value,
-            mean=[],
-            variance=[],
-            epsilon=self.epsilon,
-        )
-        count = tf.cast(tf.size(inputs) / tf.size(mean), tf.float32)
-        # The kernel gives the unbiased variance, for which Keras takes the batch's own.
+        normed = self._by_formula if self.synchronized or are_exact() else self._by_kernel
+        outputs, mean, variance = normed(inputs)
         self._move(self.moving_mean, mean)
-        self._move(self.moving_variance, variance * (count - 1) / count)
+        self._move(self.moving_variance, variance)
         return outputs
 
     def after(self, convolution, inputs, training=False):
@@ -81,6 +68,20 @@ class BatchNormalization(keras.layers.BatchNormalization):
             convolution.padding.upper(),
         )
         return tf.nn.bias_add(outputs, tf.cast(offset, dtype))
+
+    def _by_kernel(self, inputs):
+        """Outputs, mean and variance of this device's batch."""
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=self.gamma.value,
+            offset=self.beta.value,
+            mean=[],
+            variance=[],
+            epsilon=self.epsilon,
+        )
+        count = tf.cast(tf.size(inputs) / tf.size(mean), tf.float32)
+        # The kernel gives the unbiased variance, for which Keras takes the batch's own.
+        return outputs, mean, variance * (count - 1) / count
 
     def _by_formula(self, inputs):
         """Outputs, mean and variance of the batch of all replicas; differentiable once.

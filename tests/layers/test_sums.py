@@ -87,7 +87,7 @@ def test_a_table_of_values_sums_its_rows(policy):
     "name", ["convolution", "over blocks of pixels", "without a bias", "dense"]
 )
 def test_second_derivatives_reach_the_weights(name, exact):
-    """As R1 asks for: the gradient of a gradient's size, by differences of weights."""
+    """As R1 asks for: the gradient of a gradient's size, which is a square of the kernel's."""
     layer = LAYERS[name]()
     layer.build(IMAGES)
     images = Draws(0).normal((2, 8, 8, 3))
@@ -103,7 +103,7 @@ def test_second_derivatives_reach_the_weights(name, exact):
     with BatchSums(exact) as sums, tf.GradientTape() as outer:
         first = size()
     slope = outer.gradient(first, sums.sources([kernel]))[0].numpy()
-    # Where no activation turns, the size is a square of the kernel's: twice as large, four times.
+    # Euler, of a function homogeneous of degree 2: it is, as long as no activation turns.
     np.testing.assert_allclose(np.sum(slope * kernel.numpy()), 2 * first, rtol=1e-5)
 
 
