@@ -47,7 +47,14 @@ class ForwardPass:
     def _gradients(self, tape, objective, sources):
         # An early phase does not reach every variable.
         none = tf.UnconnectedGradients.ZERO
-        return tape.gradient(objective, sources, unconnected_gradients=none)
+        if tf.executing_eagerly():
+            return tape.gradient(objective, sources, unconnected_gradients=none)
+        # A tape's sum begins with the term whose memory it may take, which depends on what other
+        # threads are through with. Of two at a time the order does not show.
+        pairs = tf.AggregationMethod.EXPERIMENTAL_TREE
+        return tf.gradients(
+            objective, sources, unconnected_gradients=none, aggregation_method=pairs
+        )
 
     def term_losses(self, players, routes):
         """{label: the batch's mean} of all terms."""

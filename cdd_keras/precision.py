@@ -14,26 +14,31 @@ def use_precision(name: str) -> str:
 
 
 def use_determinism(on: bool) -> None:
-    """Has TensorFlow take, for the rest of the process, only kernels that repeat themselves.
+    """Has TensorFlow compute, for the rest of the process, in an order that repeats itself.
 
-    With it a run gives the same bits on the same machine with the same number of threads.
-    TensorFlow cannot be told to stop it: off leaves things as they are.
+    With it a run gives the same bits on the same machine with the same number of threads, busy or
+    not. Beside kernels that do not repeat themselves, one of TensorFlow's optimisers is off: it
+    makes one sum of several, which begins with a term that depends on what threads are through
+    with. TensorFlow cannot be told to stop it: off leaves things as they are.
     """
     if on:
         tf.config.experimental.enable_op_determinism()
+        _turn_off("arithmetic_optimization")
 
 
 def use_exact_sums(on: bool) -> None:
     """Has TensorFlow compute, for the rest of the process, in the order that the code says.
 
-    Two of its optimisers regroup additions and factors by what a graph tells of shapes, which is
-    more on one device than on several; and kernels have to repeat themselves on a busy machine
-    too. Off leaves things as they are, as `use_determinism`.
+    What `use_determinism` turns off also regroups additions and factors by what a graph tells of
+    shapes, which is more on one device than on several; and so does another optimiser.
     """
     use_determinism(on)
     if on:
-        regrouping = ("arithmetic_optimization", "constant_folding")
-        tf.config.optimizer.set_experimental_options(dict.fromkeys(regrouping, False))
+        _turn_off("constant_folding")
+
+
+def _turn_off(optimizer: str) -> None:
+    tf.config.optimizer.set_experimental_options({optimizer: False})
 
 
 def best_precision() -> str:

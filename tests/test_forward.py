@@ -48,3 +48,13 @@ def test_exact_gradients_of_half_precision_are_finite():
     finally:
         keras.config.set_dtype_policy(before)
     assert all(np.all(np.isfinite(slope)) for slopes in found.values() for slope in slopes)
+
+
+@pytest.mark.parametrize("method", ["cdd_gan", "unit"])
+def test_gradients_are_added_two_at_a_time(method):
+    """TensorFlow begins a longer sum with one term or another, as threads come by."""
+    built = tiny.build(method)
+    graph = tf.function(built.look).get_concrete_function(tiny.batch(method), None).graph
+    sums = [len(one.inputs) for one in graph.get_operations() if one.type == "AddN"]
+    assert len(sums) > 50
+    assert set(sums) == {2}
