@@ -47,14 +47,17 @@ class ForwardPass:
     def _gradients(self, tape, objective, sources):
         # An early phase does not reach every variable.
         none = tf.UnconnectedGradients.ZERO
-        if tf.executing_eagerly():
+        repeats = self.config.deterministic or self.config.exact_sums
+        if not repeats or tf.executing_eagerly():
             return tape.gradient(objective, sources, unconnected_gradients=none)
         # A tape's sum begins with the term whose memory it may take, which depends on what other
         # threads are through with. Of two at a time the order does not show.
         pairs = tf.AggregationMethod.EXPERIMENTAL_TREE
-        return tf.gradients(
+        found = tf.gradients(
             objective, sources, unconnected_gradients=none, aggregation_method=pairs
         )
+        # Sums are where TensorFlow has the variable. Replicas add what they have themselves.
+        return [tf.identity(one) for one in found]
 
     def term_losses(self, players, routes):
         """{label: the batch's mean} of all terms."""

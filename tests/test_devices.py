@@ -37,7 +37,7 @@ STEPS = 240
 SMALL = [
     *("--method", "source_only", "--steps", str(STEPS), "--image-size", "16", "--channels", "2"),
     *("--synthetic-count", "60", "--batch-size", "4", "--precision", "float32"),
-    *("--evaluate-every", "0.25", "--checkpoint-seconds", "0.3"),
+    *("--evaluate-every", "0.25", "--checkpoint-seconds", "0.3", "--deterministic"),
 ]
 # An exact `cdd` in a process of several devices takes a minute: benchmarks/devices.py has it.
 TRAININGS = {
