@@ -4,7 +4,7 @@
 
 Tiny networks, 20 steps of batch 32 in float32, on one device, on two logical CPUs, in two
 processes, and on one device with other kernels. METHOD-adam is with the method's own optimisers,
-METHOD-sgd with SGD at 1e-3; with -exact behind it sums are exact (`--exact-sums`).
+METHOD-sgd with SGD at 1e-3; behind it may stand a setting that is on, like -exact_sums.
 """
 
 import tempfile
@@ -15,7 +15,7 @@ from speed.reporting import machine, table
 
 TRAININGS = (
     *("acgan-adam", "dann-adam", "dann-sgd", "cdd_paper-adam", "cdd_paper-sgd"),
-    *("cdd-adam", "cdd-sgd", "cdd-adam-exact", "cdd-sgd-exact"),
+    *("cdd-adam", "cdd-sgd", "cdd-adam-exact_sums", "cdd-sgd-exact_sums"),
 )
 COLUMNS = {
     "training": ("training", "s"),

@@ -57,7 +57,8 @@ def main():
     parser.add_argument("--image-size", nargs="+", type=int, default=[32, 64])
     parser.add_argument("--batch-size", nargs="+", type=int, default=[64])
     parser.add_argument("--channels", type=int, help="of the networks; the method's own by default")
-    parser.add_argument("--exact-sums", action="store_true", help="as `train --exact-sums`")
+    for flag in ("--deterministic", "--exact-sums"):
+        parser.add_argument(flag, action="store_true", help=f"as `train {flag}`")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each (default 3)")
     parser.add_argument("--seconds", type=float, default=5, help="of each turn (default 5)")
     parser.add_argument("--no-profile", action="store_true", help="leave out the dearest ops")
@@ -73,6 +74,7 @@ def main():
 def cases(options):
     """Settings of all cases but for their precision."""
     more = {} if options.channels is None else {"channels": options.channels}
+    more["deterministic"] = options.deterministic
     more["exact_sums"] = options.exact_sums
     return [
         {"method": method, "image_size": size, "batch_size": batch, **more}

@@ -89,7 +89,7 @@ class Config:
         choices=("none", "mirrored", "multiworker"),
     )
     deterministic: bool = _experiment(
-        False, "only kernels that give the same bits every time; may be slower"
+        False, "the same bits every time on one machine; may be slower"
     )
     exact_sums: bool = _experiment(
         False,

@@ -47,16 +47,15 @@ class ForwardPass:
     def _gradients(self, tape, objective, sources):
         # An early phase does not reach every variable.
         none = tf.UnconnectedGradients.ZERO
-        repeats = self.config.deterministic or self.config.exact_sums
-        if not repeats or tf.executing_eagerly():
+        same_bits = self.config.deterministic or self.config.exact_sums
+        # Operations that run one by one leave no choice.
+        if not same_bits or tf.executing_eagerly():
             return tape.gradient(objective, sources, unconnected_gradients=none)
-        # A tape's sum begins with the term whose memory it may take, which depends on what other
-        # threads are through with. Of two at a time the order does not show.
-        pairs = tf.AggregationMethod.EXPERIMENTAL_TREE
-        found = tf.gradients(
-            objective, sources, unconnected_gradients=none, aggregation_method=pairs
-        )
-        # Sums are where TensorFlow has the variable. Replicas add what they have themselves.
+        # A tape adds all gradients of a tensor in one operation, which begins with the term whose
+        # memory it may take: that depends on other threads. Two at a time are the same either way.
+        two = tf.AggregationMethod.EXPERIMENTAL_TREE
+        found = tf.gradients(objective, sources, unconnected_gradients=none, aggregation_method=two)
+        # Sums are where the variable is, or nowhere yet; replicas have to have them themselves.
         return [tf.identity(one) for one in found]
 
     def term_losses(self, players, routes):

@@ -16,7 +16,7 @@ from cdd_keras.layers.random import Draws
 from cdd_keras.methods import find_method, traits_of
 from cdd_keras.optimisers import PlayerOptimizers, default_optimizer
 from cdd_keras.phases import PhasedTraining
-from cdd_keras.precision import use_exact_sums
+from cdd_keras.precision import use_determinism, use_exact_sums
 from cdd_keras.resumable import ResumableTraining
 from cdd_keras.routes import Routes
 from cdd_keras.use import TrainedUse
@@ -115,6 +115,7 @@ class CrossDomainModel(ForwardPass, PhasedTraining, ResumableTraining, TrainedUs
         Raises:
             ValueError: `optimizers` names a player that the recipe does not have.
         """
+        use_determinism(self.config.deterministic)
         use_exact_sums(self.config.exact_sums)
         optimizers = optimizers or {}
         names = [player.name for player in self.recipe.players]

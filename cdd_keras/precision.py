@@ -14,12 +14,12 @@ def use_precision(name: str) -> str:
 
 
 def use_determinism(on: bool) -> None:
-    """Has TensorFlow compute, for the rest of the process, in an order that repeats itself.
+    """Has TensorFlow take, for the rest of the process, only kernels that repeat themselves.
 
+    And leave sums of two as they are: an optimiser of graphs would make one of several, and such a
+    one begins with whichever term's memory is free. `ForwardPass` adds gradients two at a time.
     With it a run gives the same bits on the same machine with the same number of threads, busy or
-    not. Beside kernels that do not repeat themselves, one of TensorFlow's optimisers is off: it
-    makes one sum of several, which begins with a term that depends on what threads are through
-    with. TensorFlow cannot be told to stop it: off leaves things as they are.
+    not. There is no way back: off leaves things as they are.
     """
     if on:
         tf.config.experimental.enable_op_determinism()
@@ -29,8 +29,9 @@ def use_determinism(on: bool) -> None:
 def use_exact_sums(on: bool) -> None:
     """Has TensorFlow compute, for the rest of the process, in the order that the code says.
 
-    What `use_determinism` turns off also regroups additions and factors by what a graph tells of
-    shapes, which is more on one device than on several; and so does another optimiser.
+    The optimiser that `use_determinism` turns off also regroups additions and factors by what a
+    graph tells of shapes, which is more on one device than on several, and so does another. Off
+    leaves things as they are.
     """
     use_determinism(on)
     if on:

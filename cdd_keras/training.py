@@ -20,7 +20,7 @@ from cdd_keras.methods import reads_target_labels
 from cdd_keras.metrics.selection import select
 from cdd_keras.metrics.summary import build_report
 from cdd_keras.model import CrossDomainModel
-from cdd_keras.precision import use_determinism, use_precision
+from cdd_keras.precision import use_precision
 from cdd_keras.progress import Progress
 from cdd_keras.quality import quality_report
 from cdd_keras.runs import evaluations
@@ -95,7 +95,6 @@ def build_model(config, pair, devices=None):
     """
     devices = devices or open_devices(config, lambda line: None)
     use_precision(config.precision)
-    use_determinism(config.deterministic)
     # Initial weights are Keras's own draws; what is drawn in training is keyed by seed and step.
     keras.utils.set_random_seed(config.seed)
     model = CrossDomainModel(config, pair.attribute.classes)

@@ -41,12 +41,15 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def determinism_ends():
-    """Trials turn it on for their process, which in tests is everybody's."""
+    """Some models turn it on for their process, which in tests is everybody's."""
     yield
     if "tensorflow" in sys.modules:
+        import tensorflow as tf
         from tensorflow.python.util import _pywrap_determinism
 
         _pywrap_determinism.enable(False)
+        turned_off = ("arithmetic_optimization", "constant_folding")
+        tf.config.optimizer.set_experimental_options(dict.fromkeys(turned_off, True))
 
 
 @pytest.fixture(scope="session")

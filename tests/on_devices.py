@@ -3,7 +3,7 @@
     python on_devices.py STRATEGY CPUS FOLDER METHOD-OPTIMISER ...
 
 writes FOLDER/METHOD-OPTIMISER.npz, with all weights and the losses; OPTIMISER is `adam`, the
-method's own, or `sgd`; with `-exact` behind it sums are exact.
+method's own, or `sgd`. Behind it may stand a setting that is on: `-deterministic`, `-exact_sums`.
 `benchmarks/devices.py` compares more of them than the tests do.
 """
 
@@ -32,9 +32,9 @@ def main(strategy, cpus, folder, *trainings):
         tiny.config(batch_size=BATCH, strategy=strategy), lambda line: print(line, file=sys.stderr)
     )
     for training in trainings:
-        method, optimiser, *how = training.split("-")
-        exact = how == ["exact"]
-        model, losses = train(method, optimiser, devices, strategy=strategy, exact_sums=exact)
+        method, optimiser, *on = training.split("-")
+        settings = {"strategy": strategy, **dict.fromkeys(on, True)}
+        model, losses = train(method, optimiser, devices, **settings)
         if devices.is_chief:
             np.savez(Path(folder) / f"{training}.npz", losses, *tiny.values(model.weights))
     devices.wait()

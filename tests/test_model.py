@@ -14,7 +14,6 @@ from cdd_keras.layers.random import Draws
 from cdd_keras.methods import reads_target_labels
 from cdd_keras.model import CrossDomainModel, unpack
 from cdd_keras.objective import Term
-from cdd_keras.precision import use_determinism
 
 IMAGES = tf.constant(floats())
 
@@ -27,8 +26,7 @@ def run(tmp_path_factory):
     """
     checkpoint = tmp_path_factory.mktemp("run") / "at.weights.h5"
     # Without it, threads of a busy machine have been seen to add in another order.
-    use_determinism(True)
-    model = build()
+    model = build(deterministic=True)
     start = state(model)
     history = train(model, 2)
     model.save_weights(checkpoint)

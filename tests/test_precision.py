@@ -65,16 +65,19 @@ def asked(monkeypatch):
     return told
 
 
-def test_determinism_is_of_kernels_and_of_the_order_of_sums(asked):
-    use_determinism(False)
-    assert not asked
-    use_determinism(True)
-    assert asked == ["the same kernels", {"arithmetic_optimization": False}]
+DETERMINISM = ["the same kernels", {"arithmetic_optimization": False}]
 
 
-def test_exact_sums_leave_the_order_of_a_graph_as_it_is(asked):
-    use_exact_sums(False)
+@pytest.mark.parametrize(
+    ("use", "told"),
+    [
+        (use_determinism, DETERMINISM),
+        (use_exact_sums, [*DETERMINISM, {"constant_folding": False}]),
+    ],
+)
+def test_what_keeps_the_order_is_turned_on_and_never_off(use, told, asked):
+    use(False)
     assert not asked
-    use_exact_sums(True)
-    assert asked[-1] == {"constant_folding": False}
-    assert asked[:-1] == ["the same kernels", {"arithmetic_optimization": False}]
+    use(True)
+    use(False)
+    assert asked == told
