@@ -26,6 +26,8 @@ COMMANDS = {
     "cdd_keras.train": 2,
     "cdd_keras.train --attr eyeglasses --batch-size none": 2,
     "cdd_keras.train --attr eyeglasses --batch-sise 64": 2,
+    "cdd_keras.train --attr glasses": 2,
+    "cdd_keras.train --attr eyeglasses --data celeba --data-dir nowhere": 2,
     "cdd_keras.evaluate --help": 0,
     "cdd_keras.tune --help": 0,
     "serving.server --help": 0,
