@@ -145,4 +145,12 @@ def join(config, workers, say):
             f"Not all workers have come within {PATIENCE_SECONDS} seconds. Expected one at each of "
             f"{', '.join(workers.addresses)}."
         ) from error
+    except tf.errors.UnknownError as error:
+        if "gRPC server" not in str(error):
+            raise
+        raise CddError(
+            f"Worker {workers.index} cannot listen at {workers.addresses[workers.index]}: another "
+            "program may have the port. Give each worker an address of its own in TF_CONFIG."
+        ) from error
+    say(f"worker {workers.index} of {workers.count}: all have come")
     return SeveralMachines(strategy, config, workers)

@@ -11,7 +11,7 @@ from cdd_keras.data.layouts import check_reachable
 from cdd_keras.errors import UsageError
 from cdd_keras.evaluate import table
 from cdd_keras.signals import exit_on_sigterm
-from cdd_keras.workers import check_shares, read_workers
+from cdd_keras.workers import VARIABLE, check_shares, read_workers
 
 DESCRIPTION = "Train a model on a labelled and an unlabelled image domain, and report on it."
 
@@ -46,6 +46,8 @@ def _train(config, parsed):
 
     # Of several workers the chief alone looks after the run folder.
     is_chief = config.strategy != "multiworker" or _check_workers(config).is_chief
+    if config.strategy != "multiworker" and os.environ.get(VARIABLE):
+        _say(f"{VARIABLE} is not used: --strategy is {config.strategy}. This process trains alone")
     if is_chief:
         folder = choose_folder(config, parsed.resume, parsed.overwrite)
     else:

@@ -1,9 +1,11 @@
 """Several devices and processes end with one device's weights, and outlive each other's deaths."""
 
+import json
 import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -193,6 +195,22 @@ def test_who_is_alone_or_differs_ends(tmp_path, monkeypatch):
     assert "error: Not all workers have come within 3 seconds. Expected one at each of" in alone
     assert LOST in chief
     assert "Worker 1 does not have the chief's settings and images." in other
+
+
+def test_a_port_that_another_program_has_is_named(tmp_path):
+    (config, _), flags = cluster(), [*documented()[0], *SMALL, "--output", str(tmp_path / "run")]
+    host, _, port = json.loads(config)["cluster"]["worker"][0].partition(":")
+    with socket.create_server((host, int(port))):
+        ended = subprocess.run(
+            [sys.executable, "-m", "cdd_keras.train", *flags],
+            env=environment(**{VARIABLE: config}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert f"error: Worker 0 cannot listen at {host}:{port}: another program" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("index", [0, 1])

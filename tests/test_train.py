@@ -97,6 +97,14 @@ def test_a_refused_or_finished_folder_costs_no_loading(finished, monkeypatch, tm
         assert call("--output", str(output), *asked) == code
 
 
+def test_workers_that_the_strategy_leaves_out_are_told_of(monkeypatch, capsys):
+    monkeypatch.setenv("TF_CONFIG", "{}")
+    assert cli.main(train.run, ["--attr", "eyeglass"]) == 2
+    first, error = capsys.readouterr().err.splitlines()
+    assert first == "TF_CONFIG is not used: --strategy is none. This process trains alone"
+    assert error.startswith("error: `attr`")
+
+
 def test_resume_and_overwrite_exclude_each_other(capsys):
     assert call("--resume", "--overwrite") == 2
     assert "exclude each other" in capsys.readouterr().err
