@@ -93,7 +93,7 @@ class TrainedUse(Abilities):
         logits = class_logits(self.averaged, images, domain)
         if not self.config.flip:
             return logits
-        return 0.5 * (logits + class_logits(self.averaged, images[:, :, ::-1], domain))
+        return 0.5 * (logits + class_logits(self.averaged, tf.reverse(images, [2]), domain))
 
     @for_any_batch
     def encode(self, images, domain):
