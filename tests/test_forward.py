@@ -54,9 +54,7 @@ def test_exact_gradients_of_half_precision_are_finite():
 @pytest.fixture(scope="module", params=["cdd_gan", "unit"])
 def compiled(request):
     """What `look` finds when it is to repeat itself, what else, and the operations that ran."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model, "use_exact_sums", lambda on: None)
-        built = tiny.build(request.param, deterministic=True)
+    built = tiny.build(request.param, deterministic=True)
     look = tf.function(lambda batch: built.look(batch, None), autograph=False)
     context.enable_run_metadata()
     try:
