@@ -16,10 +16,10 @@ def use_precision(name: str) -> str:
 def use_determinism(on: bool) -> None:
     """Has TensorFlow take, for the rest of the process, only kernels that repeat themselves.
 
-    And leave sums of two as they are: an optimiser of graphs would make one of several, and such a
-    one begins with whichever term's memory is free. `ForwardPass` adds gradients two at a time.
-    With it a run gives the same bits on the same machine with the same number of threads, busy or
-    not. There is no way back: off leaves things as they are.
+    Sums of two stay as they are, too: an optimiser of graphs would make one of several, which
+    begins with whichever term's memory is free. `ForwardPass` adds gradients two at a time. With
+    it a run gives the same bits on the same machine with the same number of threads, busy or not.
+    There is no way back: off leaves things as they are.
     """
     if on:
         tf.config.experimental.enable_op_determinism()

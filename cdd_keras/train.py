@@ -45,9 +45,7 @@ def _train(config, parsed):
     from cdd_keras.runs import RunFolder, choose_folder, prepare_run
 
     # Of several workers the chief alone looks after the run folder.
-    is_chief = config.strategy != "multiworker" or _check_workers(config).is_chief
-    if config.strategy != "multiworker" and os.environ.get(VARIABLE):
-        _say(f"{VARIABLE} is not used: --strategy is {config.strategy}. This process trains alone")
+    is_chief = _is_chief(config)
     if is_chief:
         folder = choose_folder(config, parsed.resume, parsed.overwrite)
     else:
@@ -81,15 +79,20 @@ def _train(config, parsed):
     return 0
 
 
-def _check_workers(config):
-    """What TF_CONFIG tells, checked before TensorFlow is loaded."""
+def _is_chief(config):
+    """Whether the run is this process's; what TF_CONFIG tells is checked without TensorFlow."""
+    if config.strategy != "multiworker":
+        if os.environ.get(VARIABLE):
+            unused = f"{VARIABLE} is not used: --strategy is {config.strategy}."
+            _say(f"{unused} This process trains alone")
+        return True
     workers = read_workers(os.environ)
     check_shares(config.batch_size, workers.count, config.exact_sums)
     if config.output is None:
         raise UsageError(
             "`output` is required with --strategy multiworker: the run folder, the same for all."
         )
-    return workers
+    return workers.is_chief
 
 
 def _say(message):

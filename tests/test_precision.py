@@ -3,6 +3,7 @@ from pathlib import Path
 import keras
 import pytest
 import tensorflow as tf
+from tensorflow.python.util import _pywrap_determinism
 
 from cdd_keras.precision import best_precision, use_determinism, use_exact_sums, use_precision
 
@@ -52,6 +53,15 @@ def test_a_named_precision_is_taken_whatever_the_machine(machine, name):
     machine(gpus=1)
     assert use_precision(name) == name
     assert keras.config.dtype_policy().name == name
+
+
+def test_determinism_is_turned_on_and_never_off():
+    assert not _pywrap_determinism.is_enabled()
+    use_determinism(False)
+    assert not _pywrap_determinism.is_enabled()
+    use_determinism(True)
+    use_determinism(False)
+    assert _pywrap_determinism.is_enabled()
 
 
 @pytest.fixture
