@@ -9,9 +9,6 @@ import threading
 from serving import cli, options
 
 _LOOK_SECONDS = 0.2
-_MOST_THREADS = 128
-# Beside those of batches: for the warm-up of a new version, and for a request without rows.
-_SPARE_THREADS = 2
 
 
 def run(arguments: list[str]) -> None:
@@ -31,10 +28,9 @@ def run(arguments: list[str]) -> None:
     check_ports(settings)
     batching = parameters_of(settings)
     with cli.loading_tensorflow():
-        import tensorflow as tf
+        from serving.computing import start_tensorflow
 
-        _set_threads(tf, settings, batching)
-        tf.config.list_physical_devices()
+        start_tensorflow(settings, batching)
     from serving.app import App
 
     app = App(settings)
@@ -59,18 +55,6 @@ def run(arguments: list[str]) -> None:
 def _on_signals(handle):
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: handle(number))
-
-
-def _set_threads(tf, settings, batching):
-    threading = tf.config.threading
-    threading.set_intra_op_parallelism_threads(settings.tensorflow_intra_op_parallelism)
-    # A computation keeps one of these threads from its beginning to its end. With TensorFlow's
-    # own number, that of the cores, as many long requests would keep all short ones waiting. Idle
-    # ones cost: each part of a batch wakes some (docs/benchmarks.md).
-    most = batching.num_batch_threads + _SPARE_THREADS if batching else settings.max_in_flight
-    threading.set_inter_op_parallelism_threads(
-        settings.tensorflow_inter_op_parallelism or min(most, _MOST_THREADS)
-    )
 
 
 def _tell(app, settings):

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import threading
 import time
 import urllib.error
@@ -53,6 +54,25 @@ def test_it_says_what_it_serves_and_where(config):
         for call in long:
             assert not call.done()
             call.cancel()
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere threads have no priority of their own"
+)
+def test_computing_comes_after_answering(config):
+    with running_process(*config) as process:
+        process.connection.predict(HALF_PLUS_TWO, {"x": row(2)})
+        number = process.process.pid
+        found = {}
+        for thread in Path(f"/proc/{number}/task").iterdir():
+            nice = os.getpriority(os.PRIO_PROCESS, int(thread.name))
+            found.setdefault((thread / "comm").read_text().strip(), []).append(nice)
+        own = os.getpriority(os.PRIO_PROCESS, number)
+        assert set(found["tf_Compute"]) == {min(own + 5, 19)}
+        assert set(found["event_engine"]) == {own}
+        # What answers; one of Python's name is TensorFlow's, for parts of an operation.
+        name = Path(f"/proc/{number}/comm").read_text().strip()
+        assert len([nice for nice in found[name] if nice == own]) > 2
 
 
 @pytest.mark.parametrize("flag", ["--port", "--rest-port"])
