@@ -5,10 +5,12 @@
 PEER is a virtual environment made by `pip install -r benchmarks/requirements-peer.txt`; without it
 our own figures are printed alone. Nothing else should run on the machine.
 
-The models are an untrained run's at 64 px: what they draw does not change how long it takes. Loads
-come from a process of their own, `serving.client`'s generator in every case, so that the
-client's work is the same against both servers: one request, encoded once and sent again and again,
-whose answers are not turned into arrays.
+The models are an untrained run's at 64 px: what they draw does not change how long it takes. All
+that is measured stands by at once and is measured in turns, since a machine drifts from minute to
+minute; each figure is the median of its turns. Loads come from processes of their own,
+`serving.client`'s generator in every case, so that the client's work is the same against both
+servers: one request, encoded once and sent again and again, whose answers are not turned into
+arrays.
 
 An echo, a server of grpcio that answers `translate` with as many bytes and computes nothing, says
 what gRPC alone costs: model and messages share the cores, so it leaves any server on grpcio at most
@@ -21,11 +23,12 @@ import argparse
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import grpc
@@ -54,27 +57,45 @@ BATCHED = ("server, batching", "server, batches side by side")
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", required=True, metavar="FILE", help="JSON of all figures")
-    parser.add_argument("--seconds", type=float, default=5, help="of each load (default 5)")
+    parser.add_argument("--seconds", type=float, default=3, help="of each turn (default 3)")
+    parser.add_argument("--turns", type=int, default=3, help="of each load (default 3)")
     parser.add_argument("--models", metavar="DIR", help="exported models (default: made here)")
     parser.add_argument("--peer-python", metavar="PYTHON", help="of the peer's environment")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    py_spy = options.peer_python and Path(options.peer_python).with_name("py-spy").absolute()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         work = Path(folder)
         models = Path(options.models or make_models(work)).absolute()
-        rows = direct_rows(models, options.seconds) + direct_rows(models, options.seconds, 1)
-        py_spy = options.peer_python and Path(options.peer_python).with_name("py-spy").absolute()
-        profiles = []
-        for name, flags in server_kinds(work).items():
-            with our_server(models, flags) as (address, process):
-                rows += loads(name, our_loads(address), options.seconds)
-                if py_spy:
-                    profiles += profiled(name, py_spy, process, address, options.seconds)
-        with echo_server() as address:
-            rows += loads("echo", our_loads(address), options.seconds, CASES[1:])
+        servers = {
+            name: stack.enter_context(our_server(models, flags))
+            for name, flags in server_kinds(work).items()
+        }
+        ours = {
+            name: stack.enter_context(worker(loads_on(address)))
+            for name, (address, _) in servers.items()
+        }
+        contestants = {
+            **{name: stack.enter_context(worker(way)) for name, way in direct_ways(models).items()},
+            **ours,
+            "echo": stack.enter_context(worker(loads_on(stack.enter_context(echo_server())))),
+        }
         if options.peer_python:
-            with peer_server(models, work, options.peer_python) as command:
-                rows += loads("peer", command, options.seconds)
-    report = {"machine": machine(), "rows": rows, "ratios": ratios(rows), "profiles": profiles}
+            command = stack.enter_context(peer_server(models, work, options.peer_python))
+            contestants["peer"] = stack.enter_context(worker(command))
+        rows = [
+            row
+            for case in CASES
+            for load in LOADS
+            for row in measured(contestants, case, load, options)
+        ]
+        profiles = [
+            profiled(name, py_spy, servers[name][1], ours[name], case, options.seconds)
+            for name in (servers if py_spy else ())
+            for case in CASES
+        ]
+    turns = {"turns": options.turns, "seconds of each": options.seconds}
+    report = {"machine": machine(), **turns, "rows": rows, "ratios": ratios(rows)}
+    report["profiles"] = profiles
     Path(options.out).write_text(json.dumps(report, indent=1) + "\n")
     show(report)
 
@@ -92,12 +113,15 @@ def python(module, *arguments):
     return subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True).stdout
 
 
-def direct_rows(models, seconds, *threads):
-    """Figures of calls in a process of their own, without any server."""
-    command = [sys.executable, __file__.replace("serving.py", "serving_direct.py")]
-    command += map(str, (models, seconds, *threads))
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)
+def direct_ways(models):
+    """{name: command} of calls in processes of their own, without any server."""
+    script = str(Path(__file__).with_name("serving_direct.py"))
+    ways = {"direct": "signature", "direct, as the server calls": "servable"}
+    return {
+        name + suffix: [sys.executable, script, str(models), way, *threads]
+        for suffix, threads in (("", ()), (ONE_EACH, ("1",)))
+        for name, way in ways.items()
+    }
 
 
 def server_kinds(work):
@@ -135,22 +159,74 @@ def our_server(models, flags):
         yield address, process.pid
 
 
-def our_loads(address):
+def loads_on(address):
     return [sys.executable, str(Path(__file__).with_name("serving_loads.py")), address]
 
 
-def profiled(name, py_spy, process, address, seconds):
-    """What the server does under one-row requests of 32 clients, for each case."""
-    found = []
-    for model, signature in CASES:
-        command = [*our_loads(address), str(4 * seconds), f"{model}:{signature}:1:32"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as load:
-            figures = profile(py_spy, process, load.pid, seconds)
-            [measured] = json.loads(load.communicate()[0])
-        rate = measured["rows_per_second"]
-        found.append({"by": name, "model": model, "rows_per_second": rate, **figures})
-        print(f"{name}: {model} profiled", file=sys.stderr)
-    return found
+@contextmanager
+def worker(command):
+    """A process that measures loads as serving_loads.py does."""
+    with started(command, stdin=subprocess.PIPE) as process:
+        if process.stdout.readline().strip() != "ready":
+            raise SystemExit(f"{command}: did not start")
+        yield process
+
+
+def ask(process, case, load, seconds):
+    """Has a worker measure a load."""
+    parts = (*case, *map(str, load))
+    process.stdin.write(f"{seconds} {':'.join(parts)}\n")
+    process.stdin.flush()
+
+
+def answer_of(process):
+    """The figures that were asked of a worker."""
+    line = process.stdout.readline()
+    if not line:
+        raise SystemExit(f"{process.args}: ended")
+    return json.loads(line)
+
+
+def measured(contestants, case, load, options):
+    """The figures of all who take the load, of turns one after the other."""
+    of = {name: [] for name in contestants if takes(name, case, load)}
+    for _ in range(options.turns):
+        for name, found in of.items():
+            ask(contestants[name], case, load, options.seconds)
+            found.append(answer_of(contestants[name]))
+    print(*case, "rows, clients:", *load, file=sys.stderr)
+    return [middle(name, case, load, found) for name, found in of.items()]
+
+
+def takes(name, case, load):
+    """Direct calls have no clients, and the echo has the sizes of `translate`."""
+    if name.startswith("direct"):
+        return load[1] == 1
+    return name != "echo" or case == CASES[1]
+
+
+def middle(name, case, load, found):
+    """The medians of the turns' figures."""
+    if errors := [one["errors"] for one in found if one.get("errors")]:
+        raise SystemExit(f"{name}: {errors}")
+    latencies = [one["latency_ms"] for one in found]
+    return {
+        **{"by": name, "model": case[0], "rows": load[0], "concurrency": load[1]},
+        "rows_per_second": statistics.median(one["rows_per_second"] for one in found),
+        "latency_ms": {
+            point: statistics.median(one[point] for one in latencies) for point in latencies[0]
+        },
+        "rows_per_second of the turns": [round(one["rows_per_second"]) for one in found],
+    }
+
+
+def profiled(name, py_spy, server, loads, case, seconds):
+    """What a server does under one-row requests of 32 clients."""
+    ask(loads, case, (1, 32), max(20, 5 * seconds))
+    figures = profile(py_spy, server, loads.pid, seconds)
+    rate = answer_of(loads)["rows_per_second"]
+    print(f"{name}: {case[0]} profiled", file=sys.stderr)
+    return {"by": name, "model": case[0], "rows_per_second": rate, **figures}
 
 
 @contextmanager
@@ -174,17 +250,6 @@ def wait_for_peer(interpreter, script, address):
     subprocess.run([interpreter, str(script), "wait", address], check=True)
 
 
-def loads(name, command, seconds, served=CASES):
-    """Figures of every case and load, that a process of the command measures."""
-    cases = [
-        f"{model}:{signature}:{rows}:{concurrency}"
-        for model, signature in served
-        for rows, concurrency in LOADS
-    ]
-    done = subprocess.run([*command, str(seconds), *cases], check=True, stdout=subprocess.PIPE)
-    return [{"by": name, **figures} for figures in json.loads(done.stdout)]
-
-
 def ratios(rows):
     """What the figures are held against, each a quotient or a difference."""
 
@@ -203,8 +268,7 @@ def ratios(rows):
     for model, _ in CASES:
         for by in server_names(rows):
             served = figure(by, model, 1, 1)["latency_ms"]["p50"]
-            for way in ("direct", "direct, as the server calls"):
-                way += ONE_EACH if by == BATCHED[1] else ""
+            for way in direct_names(rows):
                 before = figure(way, model, 1, 1)["latency_ms"]["p50"]
                 found[f"{model}: ms that {by} adds to one row over {way}, p50"] = served - before
     direct, echo = rate("direct", "cdd_generator", 32, 1), rate("echo", "cdd_generator", 1, 32)
@@ -225,6 +289,10 @@ def ratios(rows):
                     name = f"{model}, rows {count}, concurrency {concurrency}: {by} / peer"
                     found[name] = ours / rate("peer", model, count, concurrency)
     return found
+
+
+def direct_names(rows):
+    return sorted({row["by"] for row in rows if row["by"].startswith("direct")})
 
 
 def server_names(rows):
@@ -250,11 +318,13 @@ def machine():
 
 def show(report):
     print(json.dumps(report["machine"]))
-    print(f"{'by':30}{'model':16}{'rows':>5}{'at once':>8}{'p50 ms':>9}{'p99 ms':>9}{'rows/s':>10}")
+    width = max(len(row["by"]) for row in report["rows"]) + 1
+    print(f"{'by':{width}}{'model':16}{'rows':>5}{'at once':>8}", end="")
+    print(f"{'p50 ms':>9}{'p99 ms':>9}{'rows/s':>10}")
     for row in report["rows"]:
         latency = row["latency_ms"]
         print(
-            f"{row['by']:30}{row['model']:16}{row['rows']:5}{row['concurrency']:8}"
+            f"{row['by']:{width}}{row['model']:16}{row['rows']:5}{row['concurrency']:8}"
             f"{latency['p50']:9.2f}{latency['p99']:9.2f}{row['rows_per_second']:10.0f}"
         )
     for name, value in report["ratios"].items():

@@ -1,7 +1,8 @@
-"""Loads on our server, from one process: `serving_loads.py ADDRESS SECONDS CASE...`, as JSON.
+"""Loads on our server, from one process: `serving_loads.py ADDRESS`.
 
-A case is MODEL:SIGNATURE:ROWS:CONCURRENCY. Each sends one request, encoded once, again and again;
-answers are parsed and not turned into arrays.
+Each line of its input, SECONDS MODEL:SIGNATURE:ROWS:CONCURRENCY, is a load to measure, and each
+line of its output the figures of one, as JSON. A load sends one request, encoded once, again and
+again; answers are parsed and not turned into arrays.
 """
 
 import json
@@ -17,30 +18,40 @@ from serving.client.loading import Plan, run_load
 
 SIZE = 64
 TIMEOUT = 60
+WARM_SECONDS = 0.5
 
 
-def measured(prepare: Callable, seconds: float, cases: list[str]) -> list[dict]:
-    """Figures of each case, one after the other.
+def serve_measures(measure: Callable[[str, str, int, int, float], dict]) -> None:
+    """Answers lines as this file's docstring has them, until the input ends.
+
+    Args:
+        measure: (model, signature, rows, concurrency, seconds) -> figures.
+    """
+    print("ready", flush=True)
+    for line in sys.stdin:
+        seconds, case = line.split()
+        model, signature, rows, concurrency = case.split(":")
+        found = measure(model, signature, int(rows), int(concurrency), float(seconds))
+        print(json.dumps(found), flush=True)
+
+
+def loaded(prepare: Callable) -> Callable[[str, str, int, int, float], dict]:
+    """Measures loads.
 
     Args:
         prepare: (model, signature, {input: array}) -> a function that sends that request.
-        seconds: of each.
-        cases: as on the command line.
     """
-    found = []
-    for case in cases:
-        model, signature, rows, concurrency = case.split(":")
-        rows, concurrency = int(rows), int(concurrency)
+
+    def measure(model, signature, rows, concurrency, seconds):
         send = prepare(model, signature, inputs(model, rows))
-        # One alone, so that the connection stands.
-        send()
-        figures = run_load(send, Plan(concurrency, seconds)).report(rows)
-        found.append({"model": model, "rows": rows, "concurrency": concurrency, **figures})
-        print(case, file=sys.stderr)
-    return found
+        run_load(send, Plan(concurrency, WARM_SECONDS))
+        return run_load(send, Plan(concurrency, seconds)).report(rows)
+
+    return measure
 
 
-def inputs(model, rows):
+def inputs(model: str, rows: int) -> dict[str, np.ndarray]:
+    """A request's arrays."""
     image = np.random.default_rng(0).uniform(-1, 1, (rows, SIZE, SIZE, 3))
     arrays = {"image": image.astype(np.float32)}
     if model == "cdd_generator":
@@ -49,7 +60,7 @@ def inputs(model, rows):
     return arrays
 
 
-def main(address, seconds, *cases):
+def main(address):
     from serving.client.answers import ModelSpec
     from serving.client.client import Client
 
@@ -59,7 +70,7 @@ def main(address, seconds, *cases):
             send = client.transport.prepared(ModelSpec(model, signature), arrays)
             return lambda: send(TIMEOUT)
 
-        json.dump(measured(prepare, float(seconds), cases), sys.stdout)
+        serve_measures(loaded(prepare))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
         serves both models with adaptive batching; prints its address
     serving_peer.py wait ADDRESS
         returns once it is ready
-    serving_peer.py load ADDRESS SECONDS CASE...
-        prints figures as JSON, of the cases of serving_loads.py
+    serving_peer.py load ADDRESS
+        measures loads; input and output as serving_loads.py's
 
 Tensors travel as raw bytes both ways, and the load comes from the same generator as ours.
 """
@@ -77,9 +77,9 @@ def wait(address):
     raise SystemExit("the peer did not become ready")
 
 
-def load(address, seconds, *cases):
+def load(address):
     import grpc
-    from serving_loads import TIMEOUT, measured
+    from serving_loads import TIMEOUT, loaded, serve_measures
     from tritonclient.grpc import service_pb2_grpc
 
     channel = grpc.insecure_channel(
@@ -93,7 +93,7 @@ def load(address, seconds, *cases):
         assert answer.raw_output_contents, "the answer does not come as raw bytes"
         return lambda: stub.ModelInfer(message, timeout=TIMEOUT)
 
-    json.dump(measured(prepare, float(seconds), cases), sys.stdout)
+    serve_measures(loaded(prepare))
 
 
 def request(model, arrays):
