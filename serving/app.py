@@ -2,6 +2,7 @@
 
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
@@ -23,6 +24,8 @@ from serving.sources import ModelSource
 from serving.warmup import warm_up
 
 log = logging.getLogger(__name__)
+# Threads beyond those that run models or wait for them: for what is turned away, and for status.
+_SPARE_THREADS = 64
 # The ports close once nobody has asked for anything for so long, or has gone on asking for longer.
 _QUIET_SECONDS = 0.5
 _REFUSE_SECONDS = 3
@@ -46,12 +49,14 @@ class App:
         self.rest_port: int | None = None
         self._credentials = _credentials(options.ssl_config_file)
         self._metrics = Metrics()
+        most = options.max_in_flight
         metrics_path = _metrics_path(options.monitoring_config_file)
         batching = parameters_of(options)
-        self._runner = Batcher(batching) if batching else Direct()
+        self._threads = ThreadPoolExecutor(most + _SPARE_THREADS, "requests")
+        alone = Direct(self._threads)
+        self._runner = Batcher(batching, alone) if batching else alone
         self.models = Models(self._load)
         self._source = ModelSource(options, self.models)
-        most = options.max_in_flight
         self.in_flight = InFlight(
             most,
             f"Too many requests in flight: the server answers {most} at a time (--max-in-flight).",
@@ -62,12 +67,17 @@ class App:
             self.in_flight,
             Settings(options.max_message_bytes, options.tensor_content),
             self._metrics,
+            self._threads,
         )
         self._grpc = GrpcServer(
-            service, options.max_in_flight, options.max_message_bytes, options.channel_arguments()
+            service,
+            self._threads,
+            most,
+            options.max_message_bytes,
+            options.channel_arguments(),
         )
         rest = Rest(service, self._metrics, metrics_path, options.rest_timeout_ms / 1000)
-        self._rest = HttpServer(rest, options.max_in_flight, options.max_message_bytes)
+        self._rest = HttpServer(rest, most, options.max_message_bytes)
 
     def load(self) -> None:
         """Loads the models.
@@ -114,6 +124,8 @@ class App:
         if self.rest_port is not None:
             self._rest.stop()
         self._runner.close()
+        # Not waited for: what a client has given up may take its time to end.
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self.models.close(end - time.monotonic())
 
     def _load(self, name, version, folder):

@@ -1,6 +1,5 @@
 """Requests that wait, gathered into batches: in queues by model, signature and shapes."""
 
-import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from serving.batching_parameters import BatchingParameters
 from serving.calls import Call
 from serving.errors import unavailable
 from serving.rows import split
+from serving.waiting import Waiter
 
 
 @dataclass(eq=False)
@@ -18,14 +18,9 @@ class Task:
     inputs: dict
     rows: int
     call: Call
-    done: threading.Event = field(default_factory=threading.Event)
+    waiter: Waiter
     outputs: dict | None = None
     error: Exception | None = None
-
-    def finish(self, outputs: dict | None = None, error: Exception | None = None) -> None:
-        """Lets whoever waits for it go on."""
-        self.outputs, self.error = outputs, error
-        self.done.set()
 
 
 @dataclass(eq=False)
@@ -59,7 +54,9 @@ class BatchQueues:
     def __len__(self) -> int:
         return sum(map(len, self._queues.values()))
 
-    def add(self, servable, signature: str, inputs: dict, rows: int, call: Call) -> list[Task]:
+    def add(
+        self, servable, signature: str, inputs: dict, rows: int, call: Call, waiter: Waiter
+    ) -> list[Task]:
         """Puts a request into batches: its tasks, in the rows' order.
 
         Raises:
@@ -78,7 +75,8 @@ class BatchQueues:
             raise unavailable(_full(limit, len(queue), rows, room))
         queue = self._queues.setdefault(key, deque())
         parts = zip(split(inputs, sizes), sizes, strict=True)
-        tasks = [Task(part, size, call) for part, size in parts]
+        tasks = [Task(part, size, call, waiter) for part, size in parts]
+        waiter.expect(len(tasks))
         for task in tasks:
             if task.rows > room:
                 if last is not None:

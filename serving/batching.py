@@ -4,21 +4,37 @@ Unlike there, requests wait in queues by shape, and where a batch fails each req
 so that one bad request fails itself and no other.
 """
 
+import asyncio
 import threading
+from collections.abc import Awaitable
+from concurrent.futures import Executor
 
 from serving.batch_queues import BatchQueues
 from serving.batching_parameters import BatchingParameters
 from serving.calls import Call
 from serving.errors import as_serving_error, deadline_exceeded, invalid
 from serving.rows import check_rows, joined, number_of_rows, split
+from serving.waiting import Waiter, tell
 
 
 class Direct:
-    """Runs each request by itself."""
+    """Runs each request by itself.
+
+    Args:
+        threads: where `submit` has it run; None for the loop's own.
+    """
+
+    def __init__(self, threads: Executor | None = None):
+        self._threads = threads
 
     def run(self, servable, signature: str, inputs: dict, call: Call) -> dict:
-        """The outputs of one request; raises as `Servable.run`."""
+        """The outputs of one request, run in this thread; raises as `Servable.run`."""
         return servable.run(signature, inputs, call)
+
+    def submit(self, servable, signature: str, inputs: dict, call: Call) -> Awaitable[dict]:
+        """As `run`, in a thread that is not the event loop's."""
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(self._threads, servable.run, signature, inputs, call)
 
     def close(self) -> None:
         """Nothing to end."""
@@ -29,10 +45,12 @@ class Batcher:
 
     Args:
         parameters: sizes, times and numbers of threads.
+        alone: runs what makes no batch.
     """
 
-    def __init__(self, parameters: BatchingParameters):
+    def __init__(self, parameters: BatchingParameters, alone: Direct):
         self._parameters = parameters
+        self._alone = alone
         self._changed = threading.Condition()
         self._waiting = BatchQueues(parameters)
         self._closed = False
@@ -51,27 +69,28 @@ class Batcher:
             ServingError: INVALID_ARGUMENT for rows that differ in number or are too many,
                 UNAVAILABLE where the queue is full; else as `Servable.run`.
         """
-        rows = number_of_rows(inputs)
-        if rows == 0:
-            return servable.run(signature, inputs, call)
-        if rows > self._parameters.max_batch_size:
-            raise invalid(
-                f"Task size {rows} is larger than maximum input batch size "
-                f"{self._parameters.max_batch_size}"
-            )
-        with self._changed:
-            tasks = self._waiting.add(servable, signature, inputs, rows, call)
-            self._changed.notify(len(tasks))
-        call.on_cancel(lambda: [task.done.set() for task in tasks])
-        for task in tasks:
-            if not task.done.wait(call.remaining()):
-                # Said here and not left to `check`, for whose clock it may be a moment too early.
-                raise deadline_exceeded()
+        if not (rows := self._rows(inputs)):
+            return self._alone.run(servable, signature, inputs, call)
+        done = threading.Event()
+        tasks = self._add(servable, signature, inputs, rows, call, Waiter(done.set))
+        call.on_cancel(done.set)
+        if not done.wait(call.remaining()):
+            # Said here and not left to `check`, for whose clock it may be a moment too early.
+            raise deadline_exceeded()
         call.check()
-        for task in tasks:
-            if task.error is not None:
-                raise task.error
-        return tasks[0].outputs if len(tasks) == 1 else _put_together(tasks)
+        return _outputs(tasks)
+
+    async def submit(self, servable, signature: str, inputs: dict, call: Call) -> dict:
+        """As `run`, for an event loop, where whoever waits is cancelled when the call is over."""
+        if not (rows := self._rows(inputs)):
+            return await self._alone.submit(servable, signature, inputs, call)
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        # It is done already where whoever waited has been cancelled.
+        waiter = Waiter(lambda: done.done() or done.set_result(None), loop)
+        tasks = self._add(servable, signature, inputs, rows, call, waiter)
+        await done
+        return _outputs(tasks)
 
     @property
     def state(self) -> tuple[int, int]:
@@ -86,6 +105,22 @@ class Batcher:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
+
+    def _rows(self, inputs):
+        """Rows of a request, checked."""
+        rows = number_of_rows(inputs)
+        if rows > self._parameters.max_batch_size:
+            raise invalid(
+                f"Task size {rows} is larger than maximum input batch size "
+                f"{self._parameters.max_batch_size}"
+            )
+        return rows
+
+    def _add(self, servable, signature, inputs, rows, call, waiter):
+        with self._changed:
+            tasks = self._waiting.add(servable, signature, inputs, rows, call, waiter)
+            self._changed.notify(len(tasks))
+        return tasks
 
     def _work(self):
         while (batch := self._next()) is not None:
@@ -117,13 +152,15 @@ class Batcher:
                 outputs = None
             if outputs is not None:
                 for task, one in zip(tasks, outputs, strict=True):
-                    task.finish(one)
+                    task.outputs = one
+                tell(task.waiter for task in tasks)
                 return
         for task in tasks:
             try:
-                task.finish(self._together(batch, [task])[0])
+                task.outputs = self._together(batch, [task])[0]
             except Exception as error:
-                task.finish(error=as_serving_error(error))
+                task.error = as_serving_error(error)
+            tell([task.waiter])
 
     def _together(self, batch, tasks):
         """Each task's outputs, of one run."""
@@ -159,8 +196,13 @@ class _Shared(Call):
             self.cancel()
 
 
-def _put_together(tasks):
-    """The outputs of a request that was split."""
+def _outputs(tasks):
+    """The outputs of a request that is done; raises what any part of it has met."""
+    for task in tasks:
+        if task.error is not None:
+            raise task.error
+    if len(tasks) == 1:
+        return tasks[0].outputs
     for task in tasks:
         for alias, array in task.outputs.items():
             check_rows(array, task.rows, alias)

@@ -16,11 +16,13 @@ class Call:
     Args:
         timeout: seconds until its deadline; None for none, as is what no clock can tell (gRPC
             says 292 years of a call without one).
+        size: bytes of the message that it came with.
     """
 
-    def __init__(self, timeout: float | None = None):
+    def __init__(self, timeout: float | None = None, size: int = 0):
         if timeout is not None and timeout >= threading.TIMEOUT_MAX:
             timeout = None
+        self.size = size
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._lock = threading.Lock()
         self._hooks: list[Callable[[], None]] = []

@@ -1,108 +1,105 @@
 """The service over gRPC: PredictionService, ModelService, health and reflection."""
 
-from collections.abc import Callable
-from concurrent import futures
+import asyncio
+import functools
+import threading
+from concurrent.futures import Executor
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
-from tensorflow_serving.apis import (
-    model_management_pb2,
-    model_service_pb2,
-    model_service_pb2_grpc,
-    prediction_service_pb2,
-    prediction_service_pb2_grpc,
-)
+import grpc.aio
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+from tensorflow_serving.apis import model_service_pb2, prediction_service_pb2
 
 from serving import codec
-from serving.calls import Call
-from serving.errors import ServingError
-from serving.parsing import ParseInHandler
+from serving.errors import not_found
+from serving.handlers import service_handlers
 from serving.service import Service
 
-_SERVICES = tuple(
-    module.DESCRIPTOR.services_by_name[name].full_name
-    for module, name in (
-        (prediction_service_pb2, "PredictionService"),
-        (model_service_pb2, "ModelService"),
-    )
-)
-# Threads beyond those that answer predictions: for what is turned away, status and health, and
-# for calls that have begun without sending their request, each of which holds one in gRPC.
-_SPARE_THREADS = 64
+_PREDICTION = prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"]
+_MODELS = model_service_pb2.DESCRIPTOR.services_by_name["ModelService"]
+_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
+_REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
+# Calls beyond those that are answered: what is turned away, status and health, streams, and calls
+# that have begun without sending their request. A flood of more is turned away by gRPC itself,
+# before it has read what they send.
+_SPARE_CALLS = 128
 _CLOSE_SECONDS = 1
 
 
-class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Predict, Classify, Regress, MultiInference and GetModelMetadata."""
+class PredictionServicer:
+    """Predict, Classify, Regress, MultiInference and GetModelMetadata.
 
-    def __init__(self, service: Service):
-        self._service = service
-
-    def Predict(self, request, context):  # noqa: N802
-        content = dict(context.invocation_metadata()).get(codec.CONTENT_METADATA) == "1"
-        return _answer(
-            context, lambda call: self._service.predict(request, call, as_content=content)
-        )
-
-    def Classify(self, request, context):  # noqa: N802
-        return _answer(context, lambda call: self._service.classify(request, call))
-
-    def Regress(self, request, context):  # noqa: N802
-        return _answer(context, lambda call: self._service.regress(request, call))
-
-    def MultiInference(self, request, context):  # noqa: N802
-        return _answer(context, lambda call: self._service.multi_inference(request, call))
-
-    def GetModelMetadata(self, request, context):  # noqa: N802
-        return _answer(context, lambda call: self._service.metadata(request))
-
-
-class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
-    """GetModelStatus and HandleReloadConfigRequest."""
-
-    def __init__(self, service: Service):
-        self._service = service
-
-    def GetModelStatus(self, request, context):  # noqa: N802
-        return _answer(context, lambda call: self._service.status(request))
-
-    def HandleReloadConfigRequest(self, request, context):  # noqa: N802
-        _answer(context, lambda call: self._service.reload(request, call))
-        return model_management_pb2.ReloadConfigResponse()
-
-
-def _answer(context, answer: Callable[[Call], object]):
-    call = Call(context.time_remaining())
-    # Runs when the call ends, whether answered, cancelled, or its client gone.
-    if not context.add_callback(call.cancel):
-        call.cancel()
-    try:
-        return answer(call)
-    except ServingError as error:
-        context.abort(error.code, error.message)
-
-
-class Health(health.HealthServicer):
-    """gRPC's health service, which ends its watches when the server goes.
-
-    They would never end by themselves, and keep the server for the whole of its grace.
+    Args:
+        service: what answers.
+        threads: where all but Predict are answered.
     """
 
-    def __init__(self):
-        super().__init__()
-        self._watches = set()
+    def __init__(self, service: Service, threads: Executor):
+        self._service = service
+        self.Classify = _in_thread(service.classify, threads)
+        self.Regress = _in_thread(service.regress, threads)
+        self.MultiInference = _in_thread(service.multi_inference, threads)
+        self.GetModelMetadata = _in_thread(service.metadata, threads)
 
-    def Watch(self, request, context, send_response_callback=None):  # noqa: N802
-        self._watches.add(send_response_callback)
-        context.add_callback(lambda: self._watches.discard(send_response_callback))
-        return super().Watch(request, context, send_response_callback)
+    async def Predict(self, request, call, context):  # noqa: N802
+        content = (codec.CONTENT_METADATA, "1") in context.invocation_metadata()
+        return await self._service.predict(request, call, as_content=content)
+
+
+class ModelServicer:
+    """GetModelStatus and HandleReloadConfigRequest; as `PredictionServicer`."""
+
+    def __init__(self, service: Service, threads: Executor):
+        self.GetModelStatus = _in_thread(service.status, threads)
+        self.HandleReloadConfigRequest = _in_thread(service.reload, threads)
+
+
+def _in_thread(function, threads):
+    async def handle(request, call, context):
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(threads, function, request, call)
+
+    return handle
+
+
+class HealthServicer:
+    """gRPC's health service, for a server whose services are all of one state.
+
+    Unlike grpcio-health-checking's, it ends its watches when the server goes: they would never
+    end by themselves, and keep the server for the whole of its grace.
+
+    Args:
+        services: names of those it knows, beside "" for the server.
+    """
+
+    def __init__(self, services: tuple[str, ...]):
+        self._services = {"", *services}
+        self._gone = asyncio.Event()
+
+    async def Check(self, request, call, context):  # noqa: N802
+        if request.service not in self._services:
+            raise not_found(f"Unknown service: {request.service}")
+        return self._response(request.service)
+
+    async def List(self, request, call, context):  # noqa: N802
+        statuses = {name: self._response(name) for name in self._services}
+        return health_pb2.HealthListResponse(statuses=statuses)
+
+    async def Watch(self, request, context):  # noqa: N802
+        yield self._response(request.service)
+        await self._gone.wait()
+        yield self._response(request.service)
 
     def leave(self) -> None:
-        """Says NOT_SERVING to all who watch, then ends their calls."""
-        self.enter_graceful_shutdown()
-        for send in list(self._watches):
-            send(None)
+        """Says NOT_SERVING from now on, and ends the watches with it."""
+        self._gone.set()
+
+    def _response(self, service):
+        status = health_pb2.HealthCheckResponse
+        if service not in self._services:
+            return status(status=status.SERVICE_UNKNOWN)
+        return status(status=status.NOT_SERVING if self._gone.is_set() else status.SERVING)
 
 
 class GrpcServer:
@@ -110,6 +107,7 @@ class GrpcServer:
 
     Args:
         service: what answers.
+        threads: where it may answer what is not to keep the event loop.
         max_in_flight: requests that it answers at a time.
         max_message_bytes: most bytes of a message, in and out.
         options: further channel arguments, as (name, value); they win.
@@ -118,40 +116,36 @@ class GrpcServer:
     def __init__(
         self,
         service: Service,
+        threads: Executor,
         max_in_flight: int,
         max_message_bytes: int,
         options: tuple[tuple[str, object], ...] = (),
     ):
-        threads = max_in_flight + _SPARE_THREADS
-        self._server = grpc.server(
-            futures.ThreadPoolExecutor(threads, "grpc"),
-            # Those that wait for a thread, so that a flood is answered at once with
-            # RESOURCE_EXHAUSTED rather than kept.
-            maximum_concurrent_rpcs=threads + _SPARE_THREADS,
-            interceptors=[ParseInHandler()],
-            options=tuple(
-                {
-                    "grpc.max_receive_message_length": max_message_bytes,
-                    "grpc.max_send_message_length": max_message_bytes,
-                    # Else two servers share a port and answer in turn.
-                    "grpc.so_reuseport": 0,
-                    **dict(options),
-                }.items()
-            ),
-        )
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            PredictionServicer(service), self._server
-        )
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-            ModelServicer(service), self._server
-        )
-        self._health = Health()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        for name in ("", *_SERVICES):
-            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        reflection.enable_server_reflection(
-            (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
-        )
+        arguments = {
+            "grpc.max_receive_message_length": max_message_bytes,
+            "grpc.max_send_message_length": max_message_bytes,
+            # Else two servers share a port and answer in turn.
+            "grpc.so_reuseport": 0,
+            **dict(options),
+        }
+        known = (_PREDICTION.full_name, _MODELS.full_name)
+        named = (*known, _HEALTH.full_name, _REFLECTION.full_name)
+        self._health = HealthServicer(known)
+        handlers = [
+            service_handlers(_PREDICTION, PredictionServicer(service, threads)),
+            service_handlers(_MODELS, ModelServicer(service, threads)),
+            service_handlers(_HEALTH, self._health),
+            service_handlers(_REFLECTION, reflection.aio.ReflectionServicer(named)),
+        ]
+
+        async def make():
+            return grpc.aio.server(
+                handlers=handlers,
+                maximum_concurrent_rpcs=max_in_flight + _SPARE_CALLS,
+                options=tuple(arguments.items()),
+            )
+
+        self._server = _in_loop(make())
 
     def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
         """Binds `host:port`, with TLS where there are credentials; gives the port.
@@ -165,12 +159,29 @@ class GrpcServer:
 
     def start(self) -> None:
         """Begins to answer."""
-        self._server.start()
+        _in_loop(self._server.start())
 
     def leave(self) -> None:
         """Tells those who watch its health that it is going."""
-        self._health.leave()
+        _loop().call_soon_threadsafe(self._health.leave)
 
     def stop(self) -> None:
         """Closes the port; answers that are being written are finished."""
-        self._server.stop(_CLOSE_SECONDS).wait()
+        _in_loop(self._server.stop(_CLOSE_SECONDS))
+
+
+def _in_loop(coroutine):
+    """What a coroutine gives in gRPC's event loop."""
+    return asyncio.run_coroutine_threadsafe(coroutine, _loop()).result()
+
+
+@functools.cache
+def _loop():
+    """The event loop of every gRPC server of this process, in a thread of its own.
+
+    One and for good: grpcio has a single source of events for all loops, from which each of
+    several would take what was another's, and one that is closed would be missed there.
+    """
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="grpc", daemon=True).start()
+    return loop

@@ -24,18 +24,21 @@ class Settings:
     as_content: bool = False
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a `PredictRequest` asks: a signature, its inputs as {alias: array}, outputs wanted."""
+
+    signature: str
+    inputs: dict
+    wanted: list[str]
+
+    def picked(self, outputs: dict) -> dict:
+        """Those of the signature's outputs that are wanted."""
+        return {alias: outputs[alias] for alias in self.wanted}
+
+
 def predict(runner, servable, request, call: Call, settings: Settings):
-    """A `PredictResponse`; arguments and errors as `run`'s."""
-    name, outputs = run(runner, servable, request, call, settings)
-    response = predict_pb2.PredictResponse()
-    for alias, array in outputs.items():
-        response.outputs[alias].CopyFrom(encode(array, settings.as_content))
-    fill_spec(response.model_spec, servable, name)
-    return response
-
-
-def run(runner, servable, request, call: Call, settings: Settings):
-    """(name of the signature, {output: array}) of a `PredictRequest`.
+    """A `PredictResponse`.
 
     Args:
         runner: runs a signature, alone or in batches: `run(servable, signature, inputs, call)`.
@@ -47,14 +50,28 @@ def run(runner, servable, request, call: Call, settings: Settings):
     Raises:
         ServingError: as contract and TensorFlow Serving have it.
     """
+    asked = question(servable, request, settings)
+    outputs = asked.picked(runner.run(servable, asked.signature, asked.inputs, call))
+    return response(servable, asked.signature, outputs, settings)
+
+
+def question(servable, request, settings: Settings) -> Question:
+    """What a `PredictRequest` asks of a servable; arguments and errors as `predict`'s."""
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
     definition = servable.signature(
         name, lambda name: failed_precondition(f'Serving signature key "{name}" not found.')
     )
     inputs = _inputs(definition, request.inputs, settings)
-    aliases = _filter(definition, request.output_filter)
-    outputs = runner.run(servable, name, inputs, call)
-    return name, {alias: outputs[alias] for alias in aliases}
+    return Question(name, inputs, _filter(definition, request.output_filter))
+
+
+def response(servable, signature: str, outputs: dict, settings: Settings):
+    """The `PredictResponse` of a signature's outputs, {alias: array}."""
+    message = predict_pb2.PredictResponse()
+    for alias, array in outputs.items():
+        message.outputs[alias].CopyFrom(encode(array, settings.as_content))
+    fill_spec(message.model_spec, servable, signature)
+    return message
 
 
 def fill_spec(spec, servable, signature: str) -> None:

@@ -69,16 +69,12 @@ class Rest:
         if method == "POST" and (found := _PREDICTION.fullmatch(path)):
             name = found["method"].lower()
             answer, spec = getattr(self, f"_{name}"), _spec(found)
-            return self._service.answered(
-                name.capitalize(),
-                "REST",
-                lambda: spec,
-                lambda servable: answer(servable, json_requests.parse(body), call),
-            )
+            with self._service.answering(name.capitalize(), "REST", lambda: spec, call) as servable:
+                return answer(servable, json_requests.parse(body), call)
         if method == "GET" and (found := _METADATA.fullmatch(path)):
-            return self._metadata(_spec(found))
+            return self._metadata(_spec(found), call)
         if method == "GET" and (found := _STATUS.fullmatch(path)):
-            return self._status(_spec(found))
+            return self._status(_spec(found), call)
         if not path.lower().startswith("/v1/"):
             raise not_found(f"Not found: {path}")
         raise invalid(f"Malformed request: {method} {path}")
@@ -94,8 +90,9 @@ class Rest:
         for name, array in arrays.items():
             request.inputs[name].CopyFrom(encode(array, as_content=True))
         service = self._service
-        _, outputs = inference.run(service.runner, servable, request, call, service.settings)
-        return json_answers.outputs_body(dict(sorted(outputs.items())), as_rows)
+        asked = inference.question(servable, request, service.settings)
+        outputs = service.runner.run(servable, asked.signature, asked.inputs, call)
+        return json_answers.outputs_body(dict(sorted(asked.picked(outputs).items())), as_rows)
 
     def _classify(self, servable, body, call):
         request = _examples_request(classification_pb2.ClassificationRequest(), body)
@@ -113,20 +110,20 @@ class Rest:
         values = [json_answers.shortest(one.value) for one in response.result.regressions]
         return {"results": values}
 
-    def _status(self, spec):
+    def _status(self, spec, call):
         request = get_model_status_pb2.GetModelStatusRequest(model_spec=spec)
-        response = self._service.status(request)
+        response = self._service.status(request, call)
         return json_format.MessageToDict(
             response,
             preserving_proto_field_name=True,
             always_print_fields_with_no_presence=True,
         )
 
-    def _metadata(self, spec):
+    def _metadata(self, spec, call):
         request = get_model_metadata_pb2.GetModelMetadataRequest(
             model_spec=spec, metadata_field=[SIGNATURE_DEF]
         )
-        response = self._service.metadata(request)
+        response = self._service.metadata(request, call)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         response.metadata[SIGNATURE_DEF].Unpack(signatures)
         options = {"preserving_proto_field_name": True}

@@ -1,19 +1,31 @@
 """What the server answers, whatever the transport: models, runner, limits and metrics in one."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import replace
 
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_management_pb2,
+)
 
 from serving import examples, inference
 from serving.calls import Call, InFlight
 from serving.errors import ServingError, as_serving_error, invalid, unavailable
 from serving.models import Models
 from serving.monitoring import Metrics
+from serving.servable import Servable
 
 SIGNATURE_DEF = "signature_def"
+# What is read or written in an event loop, which answers nobody else meanwhile: bytes of a request
+# and values of an answer that take it a millisecond or two.
+_MOST_BYTES = 2**21
+_MOST_VALUES = 2**16
 
 
 class Service:
@@ -25,6 +37,7 @@ class Service:
         in_flight: counts and limits what is answered at a time.
         settings: how tensors travel.
         metrics: what is counted.
+        threads: for work that would keep an event loop from its other requests.
     """
 
     def __init__(
@@ -34,16 +47,18 @@ class Service:
         in_flight: InFlight,
         settings: inference.Settings,
         metrics: Metrics,
+        threads: Executor,
     ):
         self.models = models
         self.in_flight = in_flight
         self.settings = settings
         self.runner = runner
         self._metrics = metrics
+        self._threads = threads
         self._reloading = threading.Lock()
 
-    def predict(self, request, call: Call, as_content: bool = False):
-        """`PredictRequest` to `PredictResponse`.
+    async def predict(self, request, call: Call, as_content: bool = False):
+        """`PredictRequest` to `PredictResponse`, in an event loop.
 
         Args:
             request: the message.
@@ -56,25 +71,36 @@ class Service:
         settings = self.settings
         if as_content:
             settings = replace(settings, as_content=True)
-        return self._over_grpc("Predict", request, inference.predict, request, call, settings)
+        with self.answering("Predict", "GRPC", _spec(request), call) as servable:
+            asked = await self._read_or_written(
+                call.size > _MOST_BYTES, inference.question, servable, request, settings
+            )
+            outputs = await self.runner.submit(servable, asked.signature, asked.inputs, call)
+            outputs = asked.picked(outputs)
+            # Content is copied and not written value by value.
+            values = 0 if settings.as_content else sum(array.size for array in outputs.values())
+            return await self._read_or_written(
+                values > _MOST_VALUES,
+                inference.response,
+                *(servable, asked.signature, outputs, settings),
+            )
 
     def classify(self, request, call: Call):
-        """`ClassificationRequest` to `ClassificationResponse`; as `predict`."""
+        """`ClassificationRequest` to `ClassificationResponse`, in a thread; raises as `predict`."""
         return self._over_grpc("Classify", request, examples.classify, request, call)
 
     def regress(self, request, call: Call):
-        """`RegressionRequest` to `RegressionResponse`; as `predict`."""
+        """`RegressionRequest` to `RegressionResponse`; as `classify`."""
         return self._over_grpc("Regress", request, examples.regress, request, call)
 
     def multi_inference(self, request, call: Call):
-        """`MultiInferenceRequest` to `MultiInferenceResponse`; as `predict`."""
+        """`MultiInferenceRequest` to `MultiInferenceResponse`; as `classify`."""
         first = request.tasks[0] if request.tasks else None
         return self._over_grpc("MultiInference", first, examples.multi_inference, request, call)
 
-    def metadata(self, request):
-        """`GetModelMetadataRequest` to `GetModelMetadataResponse`; as `predict`."""
-
-        def answer(servable):
+    def metadata(self, request, call: Call):
+        """`GetModelMetadataRequest` to `GetModelMetadataResponse`; as `classify`."""
+        with _statuses(), self.models.use(_spec(request)()) as servable:
             if not request.metadata_field:
                 raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
             for field in request.metadata_field:
@@ -88,82 +114,73 @@ class Service:
             response.metadata[SIGNATURE_DEF].Pack(signatures)
             return response
 
-        return _guarded(lambda: self._with_servable(_spec(request), answer))
-
-    def status(self, request):
-        """`GetModelStatusRequest` to `GetModelStatusResponse`; as `predict`."""
-
-        def answer():
-            spec = _spec(request)()
+    def status(self, request, call: Call):
+        """`GetModelStatusRequest` to `GetModelStatusResponse`; as `classify`."""
+        with _statuses():
             return get_model_status_pb2.GetModelStatusResponse(
-                model_version_status=self.models.statuses(spec)
+                model_version_status=self.models.statuses(_spec(request)())
             )
 
-        return _guarded(answer)
-
-    def reload(self, request, call: Call) -> None:
-        """Takes the models of a `ReloadConfigRequest`; as `predict`.
+    def reload(self, request, call: Call):
+        """Takes the models of a `ReloadConfigRequest`; gives the response. As `classify`.
 
         UNAVAILABLE during another: each holds a thread for as long as models load.
         """
-
-        def take():
-            if request.config.WhichOneof("config") != "model_config_list":
-                raise invalid(
-                    "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
-                    "ModelConfigList is currently supported"
-                )
-            self.models.configure(request.config.model_config_list.config, call)
-
         if not self._reloading.acquire(blocking=False):
             raise unavailable("Another list of models is being loaded.")
         try:
-            _guarded(take)
+            with _statuses():
+                if request.config.WhichOneof("config") != "model_config_list":
+                    raise invalid(
+                        "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
+                        "ModelConfigList is currently supported"
+                    )
+                self.models.configure(request.config.model_config_list.config, call)
+                return model_management_pb2.ReloadConfigResponse()
         finally:
             self._reloading.release()
 
-    def answered(self, method: str, api: str, spec: Callable, answer: Callable):
-        """What `answer` gives for the servable that is asked for, counted and timed.
+    @contextmanager
+    def answering(self, method: str, api: str, spec: Callable, call: Call) -> Iterator[Servable]:
+        """The servable that is asked for, loaded while the context lasts; it is counted and timed.
 
         Args:
             method: such as Predict, for the metrics.
             api: GRPC or REST, for the metrics.
             spec: gives the `ModelSpec`, or raises for want of one.
-            answer: called with the servable, which stays loaded meanwhile.
+            call: the request's deadline and cancellation.
 
         Raises:
-            ServingError: whatever went wrong; nothing else is raised.
+            ServingError: whatever went wrong, here or within; else only what cancels a coroutine.
         """
         start = time.perf_counter()
         status = "OK"
         # A model's name once it is known to be one: a stranger's are without number.
         name = ""
-
-        def named(servable):
-            nonlocal name
-            name = servable.name
-            return answer(servable)
-
         try:
-            with self.in_flight.admit():
-                return _guarded(lambda: self._with_servable(spec, named))
+            with _statuses(), self.in_flight.admit(), self.models.use(spec()) as servable:
+                name = servable.name
+                yield servable
         except ServingError as error:
             status = error.code.name
+            raise
+        except asyncio.CancelledError:
+            status = "DEADLINE_EXCEEDED" if call.remaining() == 0 else "CANCELLED"
             raise
         finally:
             self._metrics.observe(name, method, api, status, time.perf_counter() - start)
 
-    def _over_grpc(self, method, asked, function, *arguments):
+    def _over_grpc(self, method, asked, function, request, call):
         """What `function` answers with the servable of `asked`, the message with a `model_spec`."""
+        with self.answering(method, "GRPC", _spec(asked), call) as servable:
+            return function(self.runner, servable, request, call)
 
-        def answer(servable):
-            return function(self.runner, servable, *arguments)
-
-        return self.answered(method, "GRPC", _spec(asked), answer)
-
-    def _with_servable(self, spec, answer):
-        with self.models.use(spec()) as servable:
-            return answer(servable)
+    async def _read_or_written(self, long, function, *arguments):
+        """What `function` gives, by a thread where it takes long."""
+        if not long:
+            return function(*arguments)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, function, *arguments)
 
 
 def _spec(request) -> Callable:
@@ -177,9 +194,11 @@ def _spec(request) -> Callable:
     return spec
 
 
-def _guarded(answer):
+@contextmanager
+def _statuses():
+    """Whatever is raised within comes out as a ServingError."""
     try:
-        return answer()
+        yield
     except ServingError:
         raise
     except Exception as error:

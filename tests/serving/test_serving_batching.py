@@ -1,5 +1,6 @@
 """Requests gathered into batches: their sizes, their order, and one bad one among good ones."""
 
+import asyncio
 import threading
 import time
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from servers import eventually
 
-from serving.batching import Batcher
+from serving.batching import Batcher, Direct
 from serving.batching_parameters import BatchingParameters
 from serving.calls import Call
 from serving.cli import UsageError
@@ -34,7 +35,7 @@ class Doubler:
 
 
 def batcher(**parameters):
-    return Batcher(BatchingParameters(**{"num_batch_threads": 1, **parameters}))
+    return Batcher(BatchingParameters(**{"num_batch_threads": 1, **parameters}), Direct())
 
 
 class Clients:
@@ -302,6 +303,85 @@ def test_closing_runs_what_waits(servable):
     eventually(lambda: queued(sent) == 1)
     runner.close()
     assert sent.wait() == {"a": [2]}
+
+
+# In an event loop ------------------------------------------------------------------------
+
+
+def floats(*values):
+    return {"x": np.array(values, np.float32)}
+
+
+async def held(runner, servable):
+    """A task that keeps the runner's one thread."""
+    servable.free.clear()
+    first = asyncio.create_task(runner.submit(servable, "s", floats(0), Call()))
+    await asyncio.to_thread(servable.entered.wait, 20)
+    return first
+
+
+def test_coroutines_and_threads_share_a_run(clients, servable):
+    sent = clients(hold=False, max_batch_size=8)
+
+    async def main():
+        first = await held(sent.runner, servable)
+        sent.send("thread", 1)
+        await asyncio.to_thread(eventually, lambda: queued(sent) == 1)
+        calls = [sent.runner.submit(servable, "s", floats(n), Call()) for n in (2, -1)]
+        tasks = [asyncio.create_task(call) for call in calls]
+        await asyncio.to_thread(eventually, lambda: queued(sent) == 3)
+        servable.free.set()
+        await first
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    good, bad = asyncio.run(main())
+    assert good["y"].tolist() == [4]
+    assert bad.code == grpc.StatusCode.INVALID_ARGUMENT
+    assert sent.wait()["thread"] == [2]
+    assert servable.sizes == [1, 3, 1, 1, 1]
+
+
+def test_a_cancelled_coroutine_is_left_out(clients, servable):
+    sent = clients(hold=False, **SPLIT)
+
+    async def main():
+        first = await held(sent.runner, servable)
+        call = Call()
+        gone = asyncio.create_task(sent.runner.submit(servable, "s", floats(*range(7)), call))
+        stays = asyncio.create_task(sent.runner.submit(servable, "s", floats(6), Call()))
+        await asyncio.to_thread(eventually, lambda: queued(sent) == 8)
+        gone.cancel()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        servable.free.set()
+        await first
+        return await stays
+
+    assert asyncio.run(main())["y"].tolist() == [12]
+    assert servable.sizes == [1, 1]
+
+
+def test_a_coroutine_that_is_cancelled_while_its_batch_runs(clients, servable):
+    sent = clients(hold=False)
+
+    async def main():
+        gone = await held(sent.runner, servable)
+        gone.cancel()
+        servable.free.set()
+        return await sent.runner.submit(servable, "s", floats(3), Call())
+
+    assert asyncio.run(main())["y"].tolist() == [6]
+
+
+@pytest.mark.parametrize(
+    ("values", "outputs"), [(np.zeros((0, 2), "f4"), (0, 2)), (np.arange(5, dtype="f4"), (5,))]
+)
+def test_rows_of_a_coroutine(clients, servable, values, outputs):
+    runner = clients(hold=False, **SPLIT).runner
+    got = asyncio.run(runner.submit(servable, "s", {"x": values}, Call()))
+    assert got["y"].shape == outputs
+    assert (got["y"] == 2 * values).all()
 
 
 @pytest.mark.parametrize(

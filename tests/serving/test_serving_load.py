@@ -194,7 +194,7 @@ def test_a_call_without_a_deadline(serve, batching):
 
 
 def test_idle_streams_leave_room(serve):
-    """Reflection's streams of requests hold threads: few are let in."""
+    """Reflection's streams of requests hold places: few are let in."""
     from grpc_reflection.v1alpha import reflection_pb2_grpc
 
     server = serve(max_in_flight=2)
@@ -208,6 +208,56 @@ def test_idle_streams_leave_room(serve):
     for stream in streams:
         stream.cancel()
     ended.set()
+
+
+def begun(server, count, ended):
+    """Calls that begin and send no request."""
+    method = server.channel.stream_unary("/tensorflow.serving.PredictionService/Predict")
+    return [method.future(iter(ended.wait, True)) for _ in range(count)]
+
+
+def test_calls_that_send_nothing(serve):
+    """They hold places in gRPC, of which there are 128 more than requests in flight."""
+    server = serve(max_in_flight=2)
+    ended = threading.Event()
+    calls = begun(server, 100, ended)
+    time.sleep(0.3)
+    assert server.predict(HALF_PLUS_TWO, {"x": row(2)}, timeout=10)["y"] == 3
+    calls += begun(server, 100, ended)
+    eventually(lambda: sum(call.done() for call in calls) == 70)
+    codes = {call.code() for call in calls if call.done()}
+    assert codes == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    with pytest.raises(grpc.RpcError, match="Concurrent RPC limit exceeded"):
+        server.prediction.Predict(slow(1), timeout=20)
+    for call in calls:
+        call.cancel()
+    ended.set()
+
+    def answers():
+        error = server.prediction.Predict.future(slow(1), timeout=20).exception()
+        return error is None
+
+    eventually(answers)
+
+
+@pytest.mark.parametrize(("count", "place"), [(1, "grpc"), (2**20, "requests")])
+def test_what_is_long_to_read_or_write_is_not_the_event_loops(serve, monkeypatch, count, place):
+    """Which would answer nobody else meanwhile."""
+    from serving import inference
+
+    server = serve()
+    places = []
+    for name in ("question", "response"):
+        function = getattr(inference, name)
+
+        def noting(*arguments, function=function):
+            places.append(threading.current_thread().name)
+            return function(*arguments)
+
+        monkeypatch.setattr(inference, name, noting)
+    numbers = np.arange(count, dtype=np.float32)
+    assert (server.predict(HALF_PLUS_TWO, {"x": numbers})["y"] == numbers / 2 + 2).all()
+    assert [found.split("_")[0] for found in places] == [place, place]
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,25 @@ def test_health(ours, server, service):
     assert response.status == health_pb2.HealthCheckResponse.SERVING
 
 
+def test_health_of_all_services(ours, server):
+    stub = health_pb2_grpc.HealthStub(server.channel)
+    statuses = stub.List(health_pb2.HealthListRequest(), timeout=20).statuses
+    assert set(statuses) == {"", *SERVICES}
+    assert {one.status for one in statuses.values()} == {health_pb2.HealthCheckResponse.SERVING}
+
+
+@pytest.mark.parametrize(("service", "states"), [("", (1, 2)), ("stranger", (3, 3))])
+def test_health_is_watched_until_the_server_goes(ours, zoo, service, states):
+    """SERVING, then NOT_SERVING; SERVICE_UNKNOWN for what there is not."""
+    with running_app(model_config_file=str(zoo / "models.config")) as server:
+        stub = health_pb2_grpc.HealthStub(server.channel)
+        watch = stub.Watch(health_pb2.HealthCheckRequest(service=service), timeout=20)
+        seen = [next(watch).status]
+        server.app._grpc.leave()
+        seen += [response.status for response in watch]
+    assert tuple(seen) == states
+
+
 def test_health_of_an_unknown_service(ours, server):
     stub = health_pb2_grpc.HealthStub(server.channel)
     with pytest.raises(grpc.RpcError) as refused:
