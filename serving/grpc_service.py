@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import threading
 from concurrent.futures import Executor
 
 import grpc
@@ -14,6 +13,7 @@ from tensorflow_serving.apis import model_service_pb2, prediction_service_pb2
 from serving import codec
 from serving.errors import not_found
 from serving.handlers import service_handlers
+from serving.loops import LoopThread
 from serving.service import Service
 
 _PREDICTION = prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"]
@@ -145,7 +145,7 @@ class GrpcServer:
                 options=tuple(arguments.items()),
             )
 
-        self._server = _in_loop(make())
+        self._server = _loop().run(make())
 
     def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
         """Binds `host:port`, with TLS where there are credentials; gives the port.
@@ -159,29 +159,22 @@ class GrpcServer:
 
     def start(self) -> None:
         """Begins to answer."""
-        _in_loop(self._server.start())
+        _loop().run(self._server.start())
 
     def leave(self) -> None:
         """Tells those who watch its health that it is going."""
-        _loop().call_soon_threadsafe(self._health.leave)
+        _loop().loop.call_soon_threadsafe(self._health.leave)
 
     def stop(self) -> None:
         """Closes the port; answers that are being written are finished."""
-        _in_loop(self._server.stop(_CLOSE_SECONDS))
-
-
-def _in_loop(coroutine):
-    """What a coroutine gives in gRPC's event loop."""
-    return asyncio.run_coroutine_threadsafe(coroutine, _loop()).result()
+        _loop().run(self._server.stop(_CLOSE_SECONDS))
 
 
 @functools.cache
 def _loop():
-    """The event loop of every gRPC server of this process, in a thread of its own.
+    """The event loop of every gRPC server of this process.
 
     One and for good: grpcio has a single source of events for all loops, from which each of
-    several would take what was another's, and one that is closed would be missed there.
+    several would take what was another's (grpc/grpc#25364), and a closed one would be missed.
     """
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="grpc", daemon=True).start()
-    return loop
+    return LoopThread("grpc")

@@ -1,7 +1,6 @@
 """The REST API's HTTP server, on aiohttp."""
 
 import asyncio
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
@@ -10,6 +9,7 @@ from aiohttp.http_exceptions import ContentEncodingError
 from serving import json_answers
 from serving.calls import InFlight
 from serving.errors import ServingError, deadline_exceeded, invalid
+from serving.loops import LoopThread
 from serving.rest import Rest
 
 _CLOSE_SECONDS = 1
@@ -29,7 +29,7 @@ class HttpServer:
         self._rest = rest
         # A few more threads than answers, so that what is turned away need not wait.
         self._threads = ThreadPoolExecutor(max_in_flight + _SPARE, "rest")
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: LoopThread | None = None
         application = web.Application(client_max_size=max_body_bytes)
         application.router.add_route("*", "/{path:.*}", self._handle)
         # A request whose client has gone is cancelled.
@@ -47,7 +47,6 @@ class HttpServer:
             f"The bodies of requests in flight are over {max_body_bytes} bytes together "
             "(--max-message-bytes).",
         )
-        self._thread: threading.Thread | None = None
 
     def start(self, host: str, port: int) -> int:
         """Binds and begins to answer; gives the port.
@@ -55,21 +54,14 @@ class HttpServer:
         Raises:
             OSError: it cannot be bound.
         """
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
-        self._thread.start()
-        return self._run(self._start(host, port))
+        self._loop = LoopThread("rest")
+        return self._loop.run(self._start(host, port))
 
     def stop(self) -> None:
         """Closes the port and the connections; answers that are being written are finished."""
-        self._run(self._runner.cleanup())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._loop.run(self._runner.cleanup())
         self._loop.close()
         self._threads.shutdown(cancel_futures=True)
-
-    def _run(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     async def _start(self, host, port):
         await self._runner.setup()
@@ -104,7 +96,7 @@ class HttpServer:
             return 413, json_answers.text({"error": message}), "application/json"
         except (web.RequestPayloadError, ContentEncodingError) as error:
             return self._rest.refusal(invalid(f"The body could not be read: {error}"))
-        answer = self._loop.run_in_executor(
+        answer = asyncio.get_running_loop().run_in_executor(
             self._threads, self._rest.answer, request.method, request.path, body, call
         )
         try:
