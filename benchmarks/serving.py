@@ -13,7 +13,7 @@ servers: one request, encoded once and sent again and again, whose answers are n
 arrays.
 
 An echo, a server of grpcio that answers `translate` with as many bytes and computes nothing, says
-what gRPC alone costs: model and messages share the cores, so it leaves any server on grpcio at most
+what gRPC alone costs: model and messages share the cores, so it leaves our server at most
 1 / (1 / direct + 1 / echo) rows a second.
 
 With py-spy, which PEER holds, our server is also profiled under one-row requests of 32 clients.

@@ -4,15 +4,16 @@
         prints its address and serves until it is told to end
 
 Its answers have the size of `translate`'s: as many bytes as the images of the request. Nothing is
-parsed or copied in it, so any server on grpcio does at least this for each request.
+parsed or copied in it, so a server on grpcio's asyncio side, as ours is, does at least this for
+each request.
 """
 
 import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
+import grpc.aio
 import tensorflow_serving.apis.predict_pb2 as predict_pb2
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -20,16 +21,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from serving_loads import inputs
 
 from serving.codec import encode
+from serving.loops import LoopThread
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 ROWS = (1, 32)
-WORKERS = 64
 
 
-def main():
+async def serve():
     answers = {count: answer(count) for count in ROWS}
 
-    def predict(request, context):
+    async def predict(request, context):
         return answers[min(ROWS, key=lambda count: abs(len(answers[count]) - len(request)))]
 
     class Echo(grpc.GenericRpcHandler):
@@ -40,12 +41,11 @@ def main():
             return None
 
     options = [("grpc.max_receive_message_length", 64 * 2**20)]
-    server = grpc.server(ThreadPoolExecutor(WORKERS), handlers=[Echo()], options=options)
+    server = grpc.aio.server(handlers=[Echo()], options=options)
     port = server.add_insecure_port("localhost:0")
-    server.start()
+    await server.start()
     print(f"localhost:{port}", flush=True)
-    signal.sigwait([signal.SIGTERM, signal.SIGINT])
-    server.stop(None)
+    return server
 
 
 def answer(count):
@@ -53,6 +53,13 @@ def answer(count):
     images = inputs("cdd_generator", count)["image"]
     response.outputs["images"].CopyFrom(encode(images, as_content=True))
     return response.SerializeToString()
+
+
+def main():
+    loop = LoopThread("grpc")
+    server = loop.run(serve())
+    signal.sigwait([signal.SIGTERM, signal.SIGINT])
+    loop.run(server.stop(None))
 
 
 if __name__ == "__main__":
