@@ -20,7 +20,8 @@ class Task:
     call: Call
     waiter: Waiter
     outputs: dict | None = None
-    error: Exception | None = None
+    # (code, message) of what went wrong.
+    failure: tuple | None = None
 
 
 @dataclass(eq=False)

@@ -6,13 +6,13 @@ so that one bad request fails itself and no other.
 
 import asyncio
 import threading
-from collections.abc import Awaitable
 from concurrent.futures import Executor
 
 from serving.batch_queues import BatchQueues
 from serving.batching_parameters import BatchingParameters
 from serving.calls import Call
-from serving.errors import as_serving_error, deadline_exceeded, invalid
+from serving.errors import ServingError, deadline_exceeded, invalid, status_of
+from serving.loops import in_thread
 from serving.rows import check_rows, joined, number_of_rows, split
 from serving.waiting import Waiter, tell
 
@@ -31,10 +31,9 @@ class Direct:
         """The outputs of one request, run in this thread; raises as `Servable.run`."""
         return servable.run(signature, inputs, call)
 
-    def submit(self, servable, signature: str, inputs: dict, call: Call) -> Awaitable[dict]:
-        """As `run`, in a thread that is not the event loop's."""
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._threads, servable.run, signature, inputs, call)
+    async def submit(self, servable, signature: str, inputs: dict, call: Call) -> dict:
+        """As `run`, for an event loop, in a thread that is not its own."""
+        return await in_thread(self._threads, call, servable.run, signature, inputs, call)
 
     def close(self) -> None:
         """Nothing to end."""
@@ -81,7 +80,10 @@ class Batcher:
         return _outputs(tasks)
 
     async def submit(self, servable, signature: str, inputs: dict, call: Call) -> dict:
-        """As `run`, for an event loop, where whoever waits is cancelled when the call is over."""
+        """As `run`, for an event loop, where who waits is cancelled once the call is over.
+
+        (By gRPC, at the deadline too.)
+        """
         if not (rows := self._rows(inputs)):
             return await self._alone.submit(servable, signature, inputs, call)
         loop = asyncio.get_running_loop()
@@ -124,9 +126,11 @@ class Batcher:
 
     def _work(self):
         while (batch := self._next()) is not None:
-            self._execute(batch)
-            with self._changed:
-                self._running -= 1
+            try:
+                self._execute(batch)
+            finally:
+                with self._changed:
+                    self._running -= 1
             # Nothing here may keep a model that is being let go.
             del batch
 
@@ -159,7 +163,7 @@ class Batcher:
             try:
                 task.outputs = self._together(batch, [task])[0]
             except Exception as error:
-                task.error = as_serving_error(error)
+                task.failure = status_of(error)
             tell([task.waiter])
 
     def _together(self, batch, tasks):
@@ -199,8 +203,8 @@ class _Shared(Call):
 def _outputs(tasks):
     """The outputs of a request that is done; raises what any part of it has met."""
     for task in tasks:
-        if task.error is not None:
-            raise task.error
+        if task.failure is not None:
+            raise ServingError(*task.failure)
     if len(tasks) == 1:
         return tasks[0].outputs
     for task in tasks:

@@ -77,6 +77,19 @@ def memory(array: np.ndarray) -> int:
     return array.size * (_STRING_BYTES if array.dtype == object else array.itemsize)
 
 
+def asked_memory(proto: tensor_pb2.TensorProto) -> int:
+    """Bytes of memory that a message's tensor takes, its strings' too; 0 of a malformed one."""
+    try:
+        return _needed(proto, _kind(proto, ""), math.prod(_shape(proto, "")))
+    except ServingError:
+        return 0
+
+
+def payload(array: np.ndarray) -> int:
+    """Bytes of an array's values."""
+    return sum(map(len, array.ravel())) if array.dtype == object else array.nbytes
+
+
 def encode(array: np.ndarray, as_content: bool = False) -> tensor_pb2.TensorProto:
     """The message of an array, its values in `float_val` and its like as TF Serving sends them.
 

@@ -114,6 +114,15 @@ def as_serving_error(error: BaseException) -> ServingError:
     return ServingError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
 
 
+def status_of(error: BaseException) -> tuple[grpc.StatusCode, str]:
+    """(code, message) of any exception, by `as_serving_error`.
+
+    Unlike the exception they hold no frames, in which there may be a large request.
+    """
+    found = as_serving_error(error)
+    return found.code, found.message
+
+
 def plain_message(message: str) -> str:
     """An operation's message without the graph nodes that TensorFlow names around it."""
     return _NOISE.sub("", message).strip() or message.strip()

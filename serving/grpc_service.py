@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import logging
 from concurrent.futures import Executor
 
 import grpc
@@ -13,18 +14,24 @@ from tensorflow_serving.apis import model_service_pb2, prediction_service_pb2
 from serving import codec
 from serving.errors import not_found
 from serving.handlers import service_handlers
-from serving.loops import LoopThread
+from serving.loops import LoopThread, in_thread
 from serving.service import Service
 
 _PREDICTION = prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"]
 _MODELS = model_service_pb2.DESCRIPTOR.services_by_name["ModelService"]
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
 _REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
-# Calls beyond those that are answered: what is turned away, status and health, streams, and calls
-# that have begun without sending their request. A flood of more is turned away by gRPC itself,
-# before it has read what they send.
+_MOST_WATCHES = 64
+_MOST_REFLECTIONS = 4
+# Calls beyond those that are answered and those that stay open: what is turned away, status and
+# health, and calls that have begun without sending their request. A flood of more is turned away
+# by gRPC itself, before it has read what they send.
 _SPARE_CALLS = 128
 _CLOSE_SECONDS = 1
+_LOOK_SECONDS = 0.05
+# For calls of a server that has ended by itself.
+_GRACE_SECONDS = 30
+log = logging.getLogger(__name__)
 
 
 class PredictionServicer:
@@ -40,7 +47,7 @@ class PredictionServicer:
         self.Classify = _in_thread(service.classify, threads)
         self.Regress = _in_thread(service.regress, threads)
         self.MultiInference = _in_thread(service.multi_inference, threads)
-        self.GetModelMetadata = _in_thread(service.metadata, threads)
+        self.GetModelMetadata = _in_thread(lambda request, _: service.metadata(request), threads)
 
     async def Predict(self, request, call, context):  # noqa: N802
         content = (codec.CONTENT_METADATA, "1") in context.invocation_metadata()
@@ -51,14 +58,13 @@ class ModelServicer:
     """GetModelStatus and HandleReloadConfigRequest; as `PredictionServicer`."""
 
     def __init__(self, service: Service, threads: Executor):
-        self.GetModelStatus = _in_thread(service.status, threads)
+        self.GetModelStatus = _in_thread(lambda request, _: service.status(request), threads)
         self.HandleReloadConfigRequest = _in_thread(service.reload, threads)
 
 
 def _in_thread(function, threads):
     async def handle(request, call, context):
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(threads, function, request, call)
+        return await in_thread(threads, call, function, request, call)
 
     return handle
 
@@ -121,31 +127,28 @@ class GrpcServer:
         max_message_bytes: int,
         options: tuple[tuple[str, object], ...] = (),
     ):
-        arguments = {
+        self._arguments = {
             "grpc.max_receive_message_length": max_message_bytes,
             "grpc.max_send_message_length": max_message_bytes,
             # Else two servers share a port and answer in turn.
             "grpc.so_reuseport": 0,
             **dict(options),
         }
+        self._most_calls = max_in_flight + _MOST_WATCHES + _MOST_REFLECTIONS + _SPARE_CALLS
         known = (_PREDICTION.full_name, _MODELS.full_name)
         named = (*known, _HEALTH.full_name, _REFLECTION.full_name)
         self._health = HealthServicer(known)
-        handlers = [
+        self._handlers = [
             service_handlers(_PREDICTION, PredictionServicer(service, threads)),
             service_handlers(_MODELS, ModelServicer(service, threads)),
-            service_handlers(_HEALTH, self._health),
-            service_handlers(_REFLECTION, reflection.aio.ReflectionServicer(named)),
+            service_handlers(_HEALTH, self._health, _MOST_WATCHES),
+            service_handlers(
+                _REFLECTION, reflection.aio.ReflectionServicer(named), _MOST_REFLECTIONS
+            ),
         ]
-
-        async def make():
-            return grpc.aio.server(
-                handlers=handlers,
-                maximum_concurrent_rpcs=max_in_flight + _SPARE_CALLS,
-                options=tuple(arguments.items()),
-            )
-
-        self._server = _loop().run(make())
+        self._server: grpc.aio.Server | None = None
+        self._ending: set[asyncio.Task] = set()
+        self._watch: asyncio.Task | None = None
 
     def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
         """Binds `host:port`, with TLS where there are credentials; gives the port.
@@ -153,13 +156,14 @@ class GrpcServer:
         Raises:
             RuntimeError: it cannot be bound.
         """
-        if credentials:
-            return self._server.add_secure_port(address, credentials)
-        return self._server.add_insecure_port(address)
+        self._server, port = _loop().run(self._bound(address, credentials))
+        self._address = f"{address.rpartition(':')[0]}:{port}"
+        self._credentials = credentials
+        return port
 
     def start(self) -> None:
         """Begins to answer."""
-        _loop().run(self._server.start())
+        _loop().run(self._start())
 
     def leave(self) -> None:
         """Tells those who watch its health that it is going."""
@@ -167,7 +171,53 @@ class GrpcServer:
 
     def stop(self) -> None:
         """Closes the port; answers that are being written are finished."""
-        _loop().run(self._server.stop(_CLOSE_SECONDS))
+        _loop().run(self._stop())
+
+    async def _bound(self, address, credentials):
+        server = grpc.aio.server(
+            handlers=self._handlers,
+            maximum_concurrent_rpcs=self._most_calls,
+            options=tuple(self._arguments.items()),
+        )
+        if credentials:
+            return server, server.add_secure_port(address, credentials)
+        return server, server.add_insecure_port(address)
+
+    async def _start(self):
+        await self._server.start()
+        self._watch = asyncio.create_task(self._begin_anew())
+
+    async def _stop(self):
+        if self._watch:
+            self._watch.cancel()
+        await asyncio.gather(self._server.stop(_CLOSE_SECONDS), *self._ending)
+
+    async def _begin_anew(self):
+        """Puts a new server in the place of one that has ended by itself.
+
+        grpcio's (1.85) does so when a client calls a method whose name is not UTF-8. What it has
+        in flight then is answered all the same, new calls by the new one.
+        """
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            # There is no public word of it before its last call has ended.
+            if self._server._server.is_running():
+                continue
+            log.error("gRPC's server has ended by itself; a new one takes its place")
+            ending = asyncio.create_task(self._server.stop(_GRACE_SECONDS))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+            self._server = await self._bound_again()
+            await self._server.start()
+
+    async def _bound_again(self):
+        """A server at the same address, as soon as the one before has closed its port."""
+        while True:
+            try:
+                return (await self._bound(self._address, self._credentials))[0]
+            except RuntimeError as error:
+                log.error("gRPC: %s", error)
+                await asyncio.sleep(_LOOK_SECONDS)
 
 
 @functools.cache
@@ -177,4 +227,11 @@ def _loop():
     One and for good: grpcio has a single source of events for all loops, from which each of
     several would take what was another's (grpc/grpc#25364), and a closed one would be missed.
     """
-    return LoopThread("grpc")
+    loop = LoopThread("grpc")
+
+    async def keep():
+        # Else it goes with the last server, in whichever thread that is let go.
+        grpc.aio.init_grpc_aio()
+
+    loop.run(keep())
+    return loop

@@ -3,6 +3,9 @@
 import asyncio
 import sys
 import threading
+from concurrent.futures import Executor
+
+from serving.calls import Call
 
 if sys.platform == "win32":
     # uvloop knows no Windows.
@@ -35,3 +38,26 @@ class LoopThread:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+
+
+async def in_thread(threads: Executor, call: Call, function, *arguments):
+    """What `function` gives in a thread.
+
+    Where whoever waits is cancelled, so is the call; but the wait goes on until the work has
+    ended, so that what is held for it (a place in flight, a model) is held for so long.
+    """
+    work = asyncio.get_running_loop().run_in_executor(threads, function, *arguments)
+    try:
+        # Unlike `await`, this leaves the work alone when it is cancelled.
+        await asyncio.wait([work])
+    except asyncio.CancelledError:
+        call.cancel()
+        await asyncio.wait([work])
+        # Looked at, or asyncio would say that nobody has.
+        work.exception()
+        raise
+    try:
+        return work.result()
+    finally:
+        # An error that it raises holds this frame, which would hold the error by its future.
+        del work

@@ -72,9 +72,9 @@ class Rest:
             with self._service.answering(name.capitalize(), "REST", lambda: spec, call) as servable:
                 return answer(servable, json_requests.parse(body), call)
         if method == "GET" and (found := _METADATA.fullmatch(path)):
-            return self._metadata(_spec(found), call)
+            return self._metadata(_spec(found))
         if method == "GET" and (found := _STATUS.fullmatch(path)):
-            return self._status(_spec(found), call)
+            return self._status(_spec(found))
         if not path.lower().startswith("/v1/"):
             raise not_found(f"Not found: {path}")
         raise invalid(f"Malformed request: {method} {path}")
@@ -110,20 +110,20 @@ class Rest:
         values = [json_answers.shortest(one.value) for one in response.result.regressions]
         return {"results": values}
 
-    def _status(self, spec, call):
+    def _status(self, spec):
         request = get_model_status_pb2.GetModelStatusRequest(model_spec=spec)
-        response = self._service.status(request, call)
+        response = self._service.status(request)
         return json_format.MessageToDict(
             response,
             preserving_proto_field_name=True,
             always_print_fields_with_no_presence=True,
         )
 
-    def _metadata(self, spec, call):
+    def _metadata(self, spec):
         request = get_model_metadata_pb2.GetModelMetadataRequest(
             model_spec=spec, metadata_field=[SIGNATURE_DEF]
         )
-        response = self._service.metadata(request, call)
+        response = self._service.metadata(request)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         response.metadata[SIGNATURE_DEF].Unpack(signatures)
         options = {"preserving_proto_field_name": True}

@@ -1,6 +1,7 @@
 """What the server answers, whatever the transport: models, runner, limits and metrics in one."""
 
 import asyncio
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,16 +15,17 @@ from tensorflow_serving.apis import (
     model_management_pb2,
 )
 
-from serving import examples, inference
+from serving import codec, examples, inference
 from serving.calls import Call, InFlight
 from serving.errors import ServingError, as_serving_error, invalid, unavailable
+from serving.loops import in_thread
 from serving.models import Models
 from serving.monitoring import Metrics
 from serving.servable import Servable
 
 SIGNATURE_DEF = "signature_def"
-# What is read or written in an event loop, which answers nobody else meanwhile: bytes of a request
-# and values of an answer that take it a millisecond or two.
+# What is read or written in an event loop, which answers nobody else meanwhile: it takes a
+# millisecond or two. Values are what an answer has that is written one by one.
 _MOST_BYTES = 2**21
 _MOST_VALUES = 2**16
 
@@ -66,24 +68,20 @@ class Service:
             as_content: answer in `tensor_content` whatever the server's own setting.
 
         Raises:
-            ServingError: whatever went wrong; nothing else is raised.
+            ServingError: whatever went wrong; else only what cancels a coroutine.
         """
         settings = self.settings
         if as_content:
             settings = replace(settings, as_content=True)
         with self.answering("Predict", "GRPC", _spec(request), call) as servable:
-            asked = await self._read_or_written(
-                call.size > _MOST_BYTES, inference.question, servable, request, settings
-            )
+            read = functools.partial(inference.question, servable, request, settings)
+            asked = await self._done(read, _long_to_read(request, call), call)
             outputs = await self.runner.submit(servable, asked.signature, asked.inputs, call)
             outputs = asked.picked(outputs)
-            # Content is copied and not written value by value.
-            values = 0 if settings.as_content else sum(array.size for array in outputs.values())
-            return await self._read_or_written(
-                values > _MOST_VALUES,
-                inference.response,
-                *(servable, asked.signature, outputs, settings),
+            write = functools.partial(
+                inference.response, servable, asked.signature, outputs, settings
             )
+            return await self._done(write, _long_to_write(outputs, settings.as_content), call)
 
     def classify(self, request, call: Call):
         """`ClassificationRequest` to `ClassificationResponse`, in a thread; raises as `predict`."""
@@ -98,7 +96,7 @@ class Service:
         first = request.tasks[0] if request.tasks else None
         return self._over_grpc("MultiInference", first, examples.multi_inference, request, call)
 
-    def metadata(self, request, call: Call):
+    def metadata(self, request):
         """`GetModelMetadataRequest` to `GetModelMetadataResponse`; as `classify`."""
         with _statuses(), self.models.use(_spec(request)()) as servable:
             if not request.metadata_field:
@@ -114,7 +112,7 @@ class Service:
             response.metadata[SIGNATURE_DEF].Pack(signatures)
             return response
 
-    def status(self, request, call: Call):
+    def status(self, request):
         """`GetModelStatusRequest` to `GetModelStatusResponse`; as `classify`."""
         with _statuses():
             return get_model_status_pb2.GetModelStatusResponse(
@@ -175,12 +173,22 @@ class Service:
         with self.answering(method, "GRPC", _spec(asked), call) as servable:
             return function(self.runner, servable, request, call)
 
-    async def _read_or_written(self, long, function, *arguments):
-        """What `function` gives, by a thread where it takes long."""
-        if not long:
-            return function(*arguments)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, function, *arguments)
+    async def _done(self, function, takes_long, call):
+        """What `function` gives, in a thread where it takes long."""
+        return await in_thread(self._threads, call, function) if takes_long else function()
+
+
+def _long_to_read(request, call):
+    # One value in a message can stand for all that are missing.
+    tensors = sum(map(codec.asked_memory, request.inputs.values()))
+    return max(call.size, tensors) > _MOST_BYTES
+
+
+def _long_to_write(outputs, as_content):
+    arrays = outputs.values()
+    if not as_content and sum(array.size for array in arrays) > _MOST_VALUES:
+        return True
+    return sum(map(codec.payload, arrays)) > _MOST_BYTES
 
 
 def _spec(request) -> Callable:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 
 class Waiter:
@@ -34,7 +35,7 @@ def tell(waiters: Iterable[Waiter]) -> None:
     """Notes that a part is done for each of these, and wakes those for whom it was the last.
 
     A loop is woken once for all of its own: each time takes a system call, and the loop would
-    begin to work on the first while the others are still brought (docs/benchmarks.md).
+    begin to work on the first while the others are still brought.
     """
     wakes: dict[asyncio.AbstractEventLoop | None, list[Callable[[], None]]] = {}
     for waiter in waiters:
@@ -43,7 +44,9 @@ def tell(waiters: Iterable[Waiter]) -> None:
     for loop, some in wakes.items():
         if loop is None:
             _call_all(some)
-        else:
+            continue
+        # A loop that is closed has nobody left who waits.
+        with suppress(RuntimeError):
             loop.call_soon_threadsafe(_call_all, some)
 
 

@@ -1,8 +1,11 @@
 """Requests gathered into batches: their sizes, their order, and one bad one among good ones."""
 
 import asyncio
+import contextlib
+import gc
 import threading
 import time
+import weakref
 
 import grpc
 import numpy as np
@@ -339,6 +342,29 @@ def test_coroutines_and_threads_share_a_run(clients, servable):
     assert bad.code == grpc.StatusCode.INVALID_ARGUMENT
     assert sent.wait()["thread"] == [2]
     assert servable.sizes == [1, 3, 1, 1, 1]
+
+
+@pytest.mark.parametrize("way", ["run", "submit"])
+def test_what_has_failed_is_let_go_at_once(clients, servable, way):
+    """And not when garbage is next collected: it may be large."""
+    runner = clients(hold=False).runner
+
+    async def fail():
+        inputs = floats(-1)
+        gone = weakref.ref(inputs["x"])
+        with contextlib.suppress(ServingError):
+            if way == "run":
+                runner.run(servable, "s", inputs, Call())
+            else:
+                await runner.submit(servable, "s", inputs, Call())
+        return gone
+
+    gc.disable()
+    try:
+        gone = asyncio.run(fail())
+        eventually(lambda: gone() is None)
+    finally:
+        gc.enable()
 
 
 def test_a_cancelled_coroutine_is_left_out(clients, servable):

@@ -6,10 +6,12 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
 import grpc
 import numpy as np
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from servers import eventually, predict_request, row, running_app
 from test_model_server import rest
 from zoo import HALF_PLUS_TWO, SLOW
@@ -95,7 +97,73 @@ def test_a_cancelled_call_stops_its_work(serve, batching):
     in_flight(server, 1)
     call.cancel()
     in_flight(server, 0)
+    if batching:
+        # The place is given back at once, and the batch stops without anybody waiting for it.
+        eventually(lambda: server.app._runner.state == (0, 0), seconds=5)
     check_answers(server)
+
+
+def test_a_place_is_held_until_the_work_has_ended(serve):
+    """And not only until its client has gone: there are no more computations than places."""
+    server = serve(max_in_flight=1)
+    ended, free = threading.Event(), threading.Event()
+    (servable,) = server.app.models.available()[HALF_PLUS_TWO]
+    run = servable.run
+
+    def lasting(signature, inputs, call):
+        call.on_cancel(ended.set)
+        free.wait(20)
+        return run(signature, inputs, call)
+
+    servable.run = lasting
+    call = server.prediction.Predict.future(predict_request(HALF_PLUS_TWO, {"x": row(2)}))
+    in_flight(server, 1)
+    call.cancel()
+    assert ended.wait(20)
+    assert server.app.in_flight.count == 1
+    free.set()
+    in_flight(server, 0)
+
+
+def test_what_is_given_up_is_counted_as_such(serve):
+    server = serve()
+    call = server.prediction.Predict.future(slow(LONG), timeout=120)
+    in_flight(server, 1)
+    call.cancel()
+    in_flight(server, 0)
+    with pytest.raises(grpc.RpcError):
+        server.prediction.Predict(slow(LONG), timeout=0.5)
+    in_flight(server, 0)
+    page = urllib.request.urlopen(f"http://{server.rest}/monitoring/prometheus/metrics", timeout=20)
+    with page:
+        text = page.read().decode()
+    for status in ("CANCELLED", "DEADLINE_EXCEEDED"):
+        line = f':tensorflow:serving:request_count{{model_name="slow",status="{status}"}} 1.0'
+        assert line in text
+
+
+def test_an_answer_over_the_limit_then_a_small_one(serve):
+    server = serve(grpc_channel_arguments="grpc.max_send_message_length=200")
+    with pytest.raises(grpc.RpcError) as refused:
+        server.predict(HALF_PLUS_TWO, {"x": np.zeros(100, np.float32)})
+    assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    in_flight(server, 0)
+    assert server.predict(HALF_PLUS_TWO, {"x": row(2)})["y"] == 3
+
+
+def test_a_method_whose_name_is_no_text(serve):
+    """It ends grpcio's server, and calls in flight are answered all the same."""
+    server = serve()
+    for _ in range(3):
+        long = server.prediction.Predict.future(slow(3000), timeout=60)
+        in_flight(server, 1)
+        with pytest.raises(grpc.RpcError):
+            server.channel.unary_unary(b"/\xff")(b"", timeout=5)
+        # Those who come at that moment are turned away, others answered by a new one.
+        request = predict_request(HALF_PLUS_TWO, {"x": row(2)})
+        call = server.prediction.Predict.future
+        eventually(lambda: call(request, timeout=20).exception() is None, seconds=5)  # noqa: B023
+        assert list(long.result().outputs["steps"].int_val) == [3000]
 
 
 def test_a_deadline_stops_its_work(serve):
@@ -217,13 +285,13 @@ def begun(server, count, ended):
 
 
 def test_calls_that_send_nothing(serve):
-    """They hold places in gRPC, of which there are 128 more than requests in flight."""
+    """They hold places in gRPC: 2 for requests in flight, 68 for streams, and 128."""
     server = serve(max_in_flight=2)
     ended = threading.Event()
     calls = begun(server, 100, ended)
     time.sleep(0.3)
     assert server.predict(HALF_PLUS_TWO, {"x": row(2)}, timeout=10)["y"] == 3
-    calls += begun(server, 100, ended)
+    calls += begun(server, 168, ended)
     eventually(lambda: sum(call.done() for call in calls) == 70)
     codes = {call.code() for call in calls if call.done()}
     assert codes == {grpc.StatusCode.RESOURCE_EXHAUSTED}
@@ -238,6 +306,21 @@ def test_calls_that_send_nothing(serve):
         return error is None
 
     eventually(answers)
+
+
+def test_idle_watches_leave_room(serve):
+    server = serve(max_in_flight=2)
+    stub = health_pb2_grpc.HealthStub(server.channel)
+    watches = [stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(190)]
+    eventually(lambda: sum(watch.done() for watch in watches) == 190 - 64)
+    for watch in watches:
+        if not watch.done():
+            assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+    codes = {watch.code() for watch in watches if watch.done()}
+    assert codes == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert server.predict(HALF_PLUS_TWO, {"x": row(2)}, timeout=10)["y"] == 3
+    for watch in watches:
+        watch.cancel()
 
 
 @pytest.mark.parametrize(("count", "place"), [(1, "grpc"), (2**20, "requests")])
@@ -258,6 +341,14 @@ def test_what_is_long_to_read_or_write_is_not_the_event_loops(serve, monkeypatch
     numbers = np.arange(count, dtype=np.float32)
     assert (server.predict(HALF_PLUS_TWO, {"x": numbers})["y"] == numbers / 2 + 2).all()
     assert [found.split("_")[0] for found in places] == [place, place]
+    # One value stands for all.
+    request = predict_request(HALF_PLUS_TWO, {"x": row(2)})
+    request.inputs["x"].ClearField("tensor_content")
+    request.inputs["x"].float_val[:] = [2]
+    request.inputs["x"].tensor_shape.dim[0].size = count
+    response = server.prediction.Predict(request, timeout=20)
+    assert len(response.outputs["y"].float_val) == count
+    assert [found.split("_")[0] for found in places[2:]] == [place, place]
 
 
 @pytest.mark.parametrize(

@@ -329,6 +329,25 @@ def test_ten_thousand_hostile_requests(config):
     assert grown < MOST_GROWTH
 
 
+def test_large_requests_that_are_refused(config):
+    """What gRPC keeps of a refusal until garbage is collected is not the request: 16 MiB each."""
+    numbers = np.zeros(2**22, np.int32)
+    raw = predict_request(HALF_PLUS_TWO, {"x": numbers}).SerializeToString()
+
+    def refuse(count):
+        method = process.connection.channel.unary_unary(
+            "/tensorflow.serving.PredictionService/Predict"
+        )
+        for _ in range(count):
+            error = method.future(raw, timeout=60).exception()
+            assert error.code() == INVALID
+
+    with running_process(*config) as process:
+        grown = growth(process, refuse, 100)
+    print(f"grown by {grown / MIB:.0f} MiB")
+    assert grown < MOST_GROWTH
+
+
 def reload(process, folders):
     """Rolls over as many times, by new folders for the model."""
     from tensorflow_serving.apis import model_management_pb2

@@ -49,6 +49,14 @@ def loop():
     loop.close()
 
 
+def test_a_closed_loop_keeps_nobody_else_waiting():
+    closed = asyncio.new_event_loop()
+    closed.close()
+    woken = []
+    tell([waiter(woken, "gone", loop=closed), waiter(woken, "here")])
+    assert [name for name, _ in woken] == ["here"]
+
+
 def test_a_loop_is_woken_once_for_all_of_its_own(loop):
     woken, told = [], threading.Event()
     waiters = [waiter(woken, name, loop=loop) for name in "abc"]
