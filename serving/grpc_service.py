@@ -203,7 +203,10 @@ class GrpcServer:
             # There is no public word of it before its last call has ended.
             if self._server._server.is_running():
                 continue
-            log.error("gRPC's server has ended by itself; a new one takes its place")
+            log.error(
+                "gRPC's server has ended by itself, as it does where a call's method is not UTF-8 "
+                "(the error above); a new one takes its place"
+            )
             ending = asyncio.create_task(self._server.stop(_GRACE_SECONDS))
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
