@@ -18,7 +18,12 @@ _NATIVE = {
     "tf_Compute": "TensorFlow, between operations",
     "event_engine": "gRPC, network",
 }
-_PYTHON = {"grpc": "handlers", "batch-": "batches", "Thread- (_serve)": "gRPC, events"}
+_PYTHON = {
+    "grpc": "handlers",
+    "requests": "handlers",
+    "batch-": "batches",
+    "Thread- (_poll_wrapper)": "gRPC, events",
+}
 
 
 def profile(py_spy: Path, server: int, client: int, seconds: float) -> dict:
