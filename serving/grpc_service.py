@@ -146,6 +146,8 @@ class GrpcServer:
                 _REFLECTION, reflection.aio.ReflectionServicer(named), _MOST_REFLECTIONS
             ),
         ]
+        self._address = ""
+        self._credentials: grpc.ServerCredentials | None = None
         self._server: grpc.aio.Server | None = None
         self._ending: set[asyncio.Task] = set()
         self._watch: asyncio.Task | None = None
@@ -156,9 +158,10 @@ class GrpcServer:
         Raises:
             RuntimeError: it cannot be bound.
         """
-        self._server, port = _loop().run(self._bound(address, credentials))
+        self._address, self._credentials = address, credentials
+        self._server, port = _loop().run(self._bound())
+        # A server that takes its place has the same, also where the system has chosen it.
         self._address = f"{address.rpartition(':')[0]}:{port}"
-        self._credentials = credentials
         return port
 
     def start(self) -> None:
@@ -173,15 +176,16 @@ class GrpcServer:
         """Closes the port; answers that are being written are finished."""
         _loop().run(self._stop())
 
-    async def _bound(self, address, credentials):
+    async def _bound(self):
+        """(a server, the port it has bound)."""
         server = grpc.aio.server(
             handlers=self._handlers,
             maximum_concurrent_rpcs=self._most_calls,
             options=tuple(self._arguments.items()),
         )
-        if credentials:
-            return server, server.add_secure_port(address, credentials)
-        return server, server.add_insecure_port(address)
+        if self._credentials:
+            return server, server.add_secure_port(self._address, self._credentials)
+        return server, server.add_insecure_port(self._address)
 
     async def _start(self):
         await self._server.start()
@@ -217,7 +221,7 @@ class GrpcServer:
         """A server at the same address, as soon as the one before has closed its port."""
         while True:
             try:
-                return (await self._bound(self._address, self._credentials))[0]
+                return (await self._bound())[0]
             except RuntimeError as error:
                 log.error("gRPC: %s", error)
                 await asyncio.sleep(_LOOK_SECONDS)
