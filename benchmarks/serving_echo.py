@@ -51,7 +51,7 @@ async def serve():
 def answer(count):
     response = predict_pb2.PredictResponse()
     images = inputs("cdd_generator", count)["image"]
-    response.outputs["images"].CopyFrom(encode(images, as_content=True))
+    encode(images, response.outputs["images"], as_content=True)
     return response.SerializeToString()
 
 

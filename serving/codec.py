@@ -35,8 +35,8 @@ _PLAIN_FIELDS = {
 _FEW = 32
 
 
-def decode(proto: tensor_pb2.TensorProto, alias: str, max_bytes: int) -> np.ndarray:
-    """The array a message holds, of objects for strings; it may be read-only.
+class Unread:
+    """A message's tensor: what it is, checked, its values still to be read.
 
     Args:
         proto: of any dtype but resources and variants.
@@ -44,25 +44,43 @@ def decode(proto: tensor_pb2.TensorProto, alias: str, max_bytes: int) -> np.ndar
         max_bytes: most memory the tensor may take. A message of 17 bytes can ask for gigabytes,
             since one value stands for all that are missing.
 
+    Attributes:
+        memory: bytes that the tensor takes, its strings' missing characters too.
+
     Raises:
         ServingError: INVALID_ARGUMENT, `tensor parsing error: ALIAS`.
     """
-    kind, shape = _kind(proto, alias), _shape(proto, alias)
-    needed = _needed(proto, kind, math.prod(shape))
-    if needed > max_bytes:
-        raise invalid(
-            f"tensor parsing error: {alias}: shape {list(shape)} takes {needed} bytes; the server "
-            f"accepts {max_bytes} (--max-message-bytes)"
-        )
-    try:
-        if not proto.tensor_content or kind == tf.string:
-            return _of_values(proto, kind, shape, alias)
-        if len(proto.tensor_content) != needed:
-            raise _malformed(alias)
-        return np.frombuffer(proto.tensor_content, kind.as_numpy_dtype).reshape(shape)
-    except ValueError:
-        # More dimensions than NumPy has.
-        raise _malformed(alias) from None
+
+    __slots__ = ("_alias", "_kind", "_proto", "_shape", "memory")
+
+    def __init__(self, proto: tensor_pb2.TensorProto, alias: str, max_bytes: int):
+        self._proto, self._alias = proto, alias
+        self._kind, self._shape = _kind(proto, alias), _shape(proto, alias)
+        self.memory = _needed(proto, self._kind, math.prod(self._shape))
+        if self.memory > max_bytes:
+            raise invalid(
+                f"tensor parsing error: {alias}: shape {list(self._shape)} takes {self.memory} "
+                f"bytes; the server accepts {max_bytes} (--max-message-bytes)"
+            )
+
+    def array(self) -> np.ndarray:
+        """Its values, of objects for strings; they may be read-only. Raises as the class."""
+        # Each look at it is a copy.
+        content = self._proto.tensor_content
+        try:
+            if not content or self._kind == tf.string:
+                return _of_values(self._proto, self._kind, self._shape, self._alias)
+            if len(content) != self.memory:
+                raise _malformed(self._alias)
+            return np.frombuffer(content, self._kind.as_numpy_dtype).reshape(self._shape)
+        except ValueError:
+            # More dimensions than NumPy has.
+            raise _malformed(self._alias) from None
+
+
+def decode(proto: tensor_pb2.TensorProto, alias: str, max_bytes: int) -> np.ndarray:
+    """The array a message holds; arguments and errors are those of `Unread`."""
+    return Unread(proto, alias, max_bytes).array()
 
 
 def array_of(tensor: tf.Tensor) -> np.ndarray:
@@ -72,33 +90,21 @@ def array_of(tensor: tf.Tensor) -> np.ndarray:
     return np.array(value, object) if tensor.dtype == tf.string else np.asarray(value)
 
 
-def memory(array: np.ndarray) -> int:
-    """Bytes of memory that an array takes as a tensor, a string's characters apart."""
-    return array.size * (_STRING_BYTES if array.dtype == object else array.itemsize)
-
-
-def asked_memory(proto: tensor_pb2.TensorProto) -> int:
-    """Bytes of memory that a message's tensor takes, its strings' too; 0 of a malformed one."""
-    try:
-        return _needed(proto, _kind(proto, ""), math.prod(_shape(proto, "")))
-    except ServingError:
-        return 0
-
-
 def payload(array: np.ndarray) -> int:
     """Bytes of an array's values."""
     return sum(map(len, array.ravel())) if array.dtype == object else array.nbytes
 
 
-def encode(array: np.ndarray, as_content: bool = False) -> tensor_pb2.TensorProto:
-    """The message of an array, its values in `float_val` and its like as TF Serving sends them.
+def encode(array: np.ndarray, proto: tensor_pb2.TensorProto, as_content: bool = False) -> None:
+    """Writes an array into a message, its values in `float_val` and its like as TF Serving does.
 
     Args:
         array: of any numeric kind of TensorFlow's, bool, or bytes as objects.
+        proto: empty. Where it is part of another, nothing has to be copied into that one.
         as_content: give the values in `tensor_content`, which Python clients read much faster.
     """
     kind = tf.dtypes.as_dtype(array.dtype)
-    proto = tensor_pb2.TensorProto(dtype=kind.as_datatype_enum)
+    proto.dtype = kind.as_datatype_enum
     # A dim has to be made even where its size is 0, the default.
     for size in array.shape:
         proto.tensor_shape.dim.add().size = size
@@ -113,7 +119,6 @@ def encode(array: np.ndarray, as_content: bool = False) -> tensor_pb2.TensorProt
         _put(proto, _VARINT_FIELDS[name], varints(_integers(array)))
     else:
         proto.CopyFrom(tf.make_tensor_proto(array))
-    return proto
 
 
 def varints(values: np.ndarray) -> bytes:

@@ -3,6 +3,7 @@
 Checks, their order and their words are TensorFlow Serving's (predict_util.cc).
 """
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,10 +11,11 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 
 from serving.calls import Call
-from serving.codec import decode, encode, memory
+from serving.codec import Unread, encode
 from serving.errors import failed_precondition, invalid
 
 DEFAULT_SIGNATURE = "serving_default"
+_MOST_NAMED = 1000
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,28 @@ class Settings:
 
 @dataclass(frozen=True)
 class Question:
-    """What a `PredictRequest` asks: a signature, its inputs as {alias: array}, outputs wanted."""
+    """What a `PredictRequest` asks: a signature, its inputs by alias, the outputs wanted."""
 
     signature: str
-    inputs: dict
+    unread: dict[str, Unread]
     wanted: list[str]
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that its inputs take."""
+        return sum(tensor.memory for tensor in self.unread.values())
+
+    def inputs(self) -> dict:
+        """{alias: array}, read; raises as `predict`."""
+        return {alias: tensor.array() for alias, tensor in self.unread.items()}
 
     def picked(self, outputs: dict) -> dict:
         """Those of the signature's outputs that are wanted."""
         return {alias: outputs[alias] for alias in self.wanted}
+
+    def answered(self, runner, servable, call: Call) -> dict:
+        """{alias: array} of the outputs wanted, run in this thread; arguments as `predict`'s."""
+        return self.picked(runner.run(servable, self.signature, self.inputs(), call))
 
 
 def predict(runner, servable, request, call: Call, settings: Settings):
@@ -51,7 +66,7 @@ def predict(runner, servable, request, call: Call, settings: Settings):
         ServingError: as contract and TensorFlow Serving have it.
     """
     asked = question(servable, request, settings)
-    outputs = asked.picked(runner.run(servable, asked.signature, asked.inputs, call))
+    outputs = asked.answered(runner, servable, call)
     return response(servable, asked.signature, outputs, settings)
 
 
@@ -61,15 +76,15 @@ def question(servable, request, settings: Settings) -> Question:
     definition = servable.signature(
         name, lambda name: failed_precondition(f'Serving signature key "{name}" not found.')
     )
-    inputs = _inputs(definition, request.inputs, settings)
-    return Question(name, inputs, _filter(definition, request.output_filter))
+    unread = _unread(definition, request.inputs, settings)
+    return Question(name, unread, _filter(definition, request.output_filter))
 
 
 def response(servable, signature: str, outputs: dict, settings: Settings):
     """The `PredictResponse` of a signature's outputs, {alias: array}."""
     message = predict_pb2.PredictResponse()
     for alias, array in outputs.items():
-        message.outputs[alias].CopyFrom(encode(array, settings.as_content))
+        encode(array, message.outputs[alias], settings.as_content)
     fill_spec(message.model_spec, servable, signature)
     return message
 
@@ -81,16 +96,17 @@ def fill_spec(spec, servable, signature: str) -> None:
     spec.signature_name = signature
 
 
-def _inputs(definition, protos, settings):
-    """{alias: array} of a request, checked against the signature."""
+def _unread(definition, protos, settings):
+    """{alias: tensor} of a request, checked against the signature."""
     expected = definition.inputs
     if len(protos) != len(expected):
-        got, wanted = sorted(protos), sorted(expected)
+        # A message has room for millions, an answer for some hundred.
+        got = list(itertools.islice(protos, _MOST_NAMED))
         raise invalid(
-            f"input size does not match signature: {len(got)}!={len(wanted)} "
-            f"len({braced(got)}) != len({braced(wanted)}). "
-            f"Sent extra: {braced(set(got) - set(wanted))}. "
-            f"Missing but required: {braced(set(wanted) - set(got))}."
+            f"input size does not match signature: {len(protos)}!={len(expected)} "
+            f"len({braced(got)}) != len({braced(expected)}). "
+            f"Sent extra: {braced(name for name in got if name not in expected)}. "
+            f"Missing but required: {braced(name for name in expected if name not in protos)}."
         )
     for alias in sorted(expected):
         if alias not in protos:
@@ -99,16 +115,16 @@ def _inputs(definition, protos, settings):
                 "request and no default value provided. Inputs expected to be in the request "
                 f"{braced(protos)}."
             )
-    arrays, left = {}, settings.max_bytes
+    unread, left = {}, settings.max_bytes
     for place, alias in enumerate(sorted(expected)):
-        arrays[alias] = decode(protos[alias], alias, left)
-        left -= memory(arrays[alias])
+        unread[alias] = Unread(protos[alias], alias, left)
+        left -= unread[alias].memory
         if protos[alias].dtype != expected[alias].dtype:
             kind, got = (tf.dtypes.as_dtype(of[alias].dtype) for of in (expected, protos))
             raise invalid(
                 f"Expects arg[{place}] to be {kind_name(kind)} but {kind_name(got)} is provided"
             )
-    return arrays
+    return unread
 
 
 def _filter(definition, aliases):

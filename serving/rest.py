@@ -88,11 +88,11 @@ class Rest:
         )
         arrays, as_rows = json_requests.inputs_of(body, definition.inputs)
         for name, array in arrays.items():
-            request.inputs[name].CopyFrom(encode(array, as_content=True))
+            encode(array, request.inputs[name], as_content=True)
         service = self._service
         asked = inference.question(servable, request, service.settings)
-        outputs = service.runner.run(servable, asked.signature, asked.inputs, call)
-        return json_answers.outputs_body(dict(sorted(asked.picked(outputs).items())), as_rows)
+        outputs = asked.answered(service.runner, servable, call)
+        return json_answers.outputs_body(dict(sorted(outputs.items())), as_rows)
 
     def _classify(self, servable, body, call):
         request = _examples_request(classification_pb2.ClassificationRequest(), body)

@@ -74,9 +74,12 @@ class Service:
         if as_content:
             settings = replace(settings, as_content=True)
         with self.answering("Predict", "GRPC", _spec(request), call) as servable:
-            read = functools.partial(inference.question, servable, request, settings)
-            asked = await self._done(read, _long_to_read(request, call), call)
-            outputs = await self.runner.submit(servable, asked.signature, asked.inputs, call)
+            asked = inference.question(servable, request, settings)
+            # One value in a message can stand for all that are missing.
+            inputs = await self._done(
+                asked.inputs, max(call.size, asked.memory) > _MOST_BYTES, call
+            )
+            outputs = await self.runner.submit(servable, asked.signature, inputs, call)
             outputs = asked.picked(outputs)
             write = functools.partial(
                 inference.response, servable, asked.signature, outputs, settings
@@ -176,12 +179,6 @@ class Service:
     async def _done(self, function, takes_long, call):
         """What `function` gives, in a thread where it takes long."""
         return await in_thread(self._threads, call, function) if takes_long else function()
-
-
-def _long_to_read(request, call):
-    # One value in a message can stand for all that are missing.
-    tensors = sum(map(codec.asked_memory, request.inputs.values()))
-    return max(call.size, tensors) > _MOST_BYTES
 
 
 def _long_to_write(outputs, as_content):

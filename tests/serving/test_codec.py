@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
-from serving.codec import decode, encode, varints
+from serving import codec
+from serving.codec import decode, varints
 from serving.errors import ServingError
 
 LIMIT = 2**20
@@ -14,6 +15,12 @@ KINDS = (
     *(tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.complex64, tf.complex128, tf.bool),
     *(tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint16, tf.uint32, tf.uint64),
 )
+
+
+def encode(array, as_content=False):
+    proto = tensor_pb2.TensorProto()
+    codec.encode(array, proto, as_content)
+    return proto
 
 
 def values(kind, shape=(3, 5)):

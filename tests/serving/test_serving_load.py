@@ -330,14 +330,14 @@ def test_what_is_long_to_read_or_write_is_not_the_event_loops(serve, monkeypatch
 
     server = serve()
     places = []
-    for name in ("question", "response"):
-        function = getattr(inference, name)
+    for owner, name in ((inference.Question, "inputs"), (inference, "response")):
+        function = getattr(owner, name)
 
         def noting(*arguments, function=function):
             places.append(threading.current_thread().name)
             return function(*arguments)
 
-        monkeypatch.setattr(inference, name, noting)
+        monkeypatch.setattr(owner, name, noting)
     numbers = np.arange(count, dtype=np.float32)
     assert (server.predict(HALF_PLUS_TWO, {"x": numbers})["y"] == numbers / 2 + 2).all()
     assert [found.split("_")[0] for found in places] == [place, place]
