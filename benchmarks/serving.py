@@ -9,8 +9,7 @@ The models are an untrained run's at 64 px: what they draw does not change how l
 that is measured stands by at once and is measured in turns, since a machine drifts from minute to
 minute; each figure is the median of its turns. Loads come from processes of their own,
 `serving.client`'s generator in every case, so that the client's work is the same against both
-servers: one request, encoded once and sent again and again, whose answers are not turned into
-arrays.
+servers: the bytes of one request, sent again and again, whose answers stay bytes.
 
 An echo, a server of grpcio that answers `translate` with as many bytes and computes nothing, says
 what gRPC alone costs: model and messages share the cores, so it leaves our server at most

@@ -1,8 +1,8 @@
 """Loads on our server, from one process: `serving_loads.py ADDRESS`.
 
 Each line of its input, SECONDS MODEL:SIGNATURE:ROWS:CONCURRENCY, is a load to measure, and each
-line of its output the figures of one, as JSON. A load sends one request, encoded once, again and
-again; answers are parsed and not turned into arrays.
+line of its output the figures of one, as JSON. A load sends the bytes of one request again and
+again; answers stay bytes.
 """
 
 import json

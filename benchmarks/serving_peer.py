@@ -80,18 +80,19 @@ def wait(address):
 def load(address):
     import grpc
     from serving_loads import TIMEOUT, loaded, serve_measures
-    from tritonclient.grpc import service_pb2_grpc
+    from tritonclient.grpc import service_pb2
 
     channel = grpc.insecure_channel(
         address, [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     )
-    stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+    # Without functions to write and read, both messages are bytes, as in the load on ours.
+    infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
 
     def prepare(model, _, arrays):
-        message = request(model, arrays)
-        answer = stub.ModelInfer(message, timeout=TIMEOUT)
+        message = request(model, arrays).SerializeToString()
+        answer = service_pb2.ModelInferResponse.FromString(infer(message, timeout=TIMEOUT))
         assert answer.raw_output_contents, "the answer does not come as raw bytes"
-        return lambda: stub.ModelInfer(message, timeout=TIMEOUT)
+        return lambda: infer(message, timeout=TIMEOUT)
 
     serve_measures(loaded(prepare))
 

@@ -34,6 +34,7 @@ from serving.client.tls import Tls
 _MOST_BYTES = 2**31
 # TF Serving does not know it, and answers as it always does.
 _METADATA = ((codec.CONTENT_METADATA, "1"),)
+_PREDICT = "/tensorflow.serving.PredictionService/Predict"
 _OVERSIZE = re.compile(r"message larger than max \((\d+) vs\. (\d+)\)")
 
 
@@ -70,8 +71,10 @@ class GrpcTransport:
         self, spec: ModelSpec, inputs: Mapping[str, np.ndarray]
     ) -> Callable[[float], object]:
         """`predict` as a function of its timeout that encodes nothing and decodes nothing."""
-        request = _request(spec, inputs)
-        return lambda timeout: self._call(self._predictions.Predict, request, timeout)
+        request = _request(spec, inputs).SerializeToString()
+        # Without functions to write and read, both messages are bytes.
+        method = self._channel.unary_unary(_PREDICT)
+        return lambda timeout: self._send(method, request, len(request), timeout)
 
     def classify(
         self, spec: ModelSpec, examples: Sequence[Mapping[str, bytes]], timeout: float
@@ -122,7 +125,9 @@ class GrpcTransport:
         )
 
     def _call(self, method, request, timeout: float):
-        size = request.ByteSize()
+        return self._send(method, request, request.ByteSize(), timeout)
+
+    def _send(self, method, request, size: int, timeout: float):
         if size > self.limits.message_bytes:
             raise too_large("request", self.limits.message_bytes, size)
         try:
