@@ -1,8 +1,6 @@
 """The service over gRPC: PredictionService, ModelService, health and reflection."""
 
-import asyncio
 import functools
-import logging
 from concurrent.futures import Executor
 
 import grpc
@@ -12,8 +10,9 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from tensorflow_serving.apis import model_service_pb2, prediction_service_pb2
 
 from serving import codec
-from serving.errors import not_found
 from serving.handlers import service_handlers
+from serving.health import HealthServicer
+from serving.lasting import LastingServer
 from serving.loops import LoopThread, in_thread
 from serving.service import Service
 
@@ -27,11 +26,6 @@ _MOST_REFLECTIONS = 4
 # health, and calls that have begun without sending their request. A flood of more is turned away
 # by gRPC itself, before it has read what they send.
 _SPARE_CALLS = 128
-_CLOSE_SECONDS = 1
-_LOOK_SECONDS = 0.05
-# For calls of a server that has ended by itself.
-_GRACE_SECONDS = 30
-log = logging.getLogger(__name__)
 
 
 class PredictionServicer:
@@ -67,45 +61,6 @@ def _in_thread(function, threads):
         return await in_thread(threads, call, function, request, call)
 
     return handle
-
-
-class HealthServicer:
-    """gRPC's health service, for a server whose services are all of one state.
-
-    Unlike grpcio-health-checking's, it ends its watches when the server goes: they would never
-    end by themselves, and keep the server for the whole of its grace.
-
-    Args:
-        services: names of those it knows, beside "" for the server.
-    """
-
-    def __init__(self, services: tuple[str, ...]):
-        self._services = {"", *services}
-        self._gone = asyncio.Event()
-
-    async def Check(self, request, call, context):  # noqa: N802
-        if request.service not in self._services:
-            raise not_found(f"Unknown service: {request.service}")
-        return self._response(request.service)
-
-    async def List(self, request, call, context):  # noqa: N802
-        statuses = {name: self._response(name) for name in self._services}
-        return health_pb2.HealthListResponse(statuses=statuses)
-
-    async def Watch(self, request, context):  # noqa: N802
-        yield self._response(request.service)
-        await self._gone.wait()
-        yield self._response(request.service)
-
-    def leave(self) -> None:
-        """Says NOT_SERVING from now on, and ends the watches with it."""
-        self._gone.set()
-
-    def _response(self, service):
-        status = health_pb2.HealthCheckResponse
-        if service not in self._services:
-            return status(status=status.SERVICE_UNKNOWN)
-        return status(status=status.NOT_SERVING if self._gone.is_set() else status.SERVING)
 
 
 class GrpcServer:
@@ -146,11 +101,7 @@ class GrpcServer:
                 _REFLECTION, reflection.aio.ReflectionServicer(named), _MOST_REFLECTIONS
             ),
         ]
-        self._address = ""
-        self._credentials: grpc.ServerCredentials | None = None
-        self._server: grpc.aio.Server | None = None
-        self._ending: set[asyncio.Task] = set()
-        self._watch: asyncio.Task | None = None
+        self._server = LastingServer(self._made)
 
     def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
         """Binds `host:port`, with TLS where there are credentials; gives the port.
@@ -158,15 +109,11 @@ class GrpcServer:
         Raises:
             RuntimeError: it cannot be bound.
         """
-        self._address, self._credentials = address, credentials
-        self._server, port = _loop().run(self._bound())
-        # A server that takes its place has the same, also where the system has chosen it.
-        self._address = f"{address.rpartition(':')[0]}:{port}"
-        return port
+        return _loop().run(self._server.bind(address, credentials))
 
     def start(self) -> None:
         """Begins to answer."""
-        _loop().run(self._start())
+        _loop().run(self._server.start())
 
     def leave(self) -> None:
         """Tells those who watch its health that it is going."""
@@ -174,57 +121,14 @@ class GrpcServer:
 
     def stop(self) -> None:
         """Closes the port; answers that are being written are finished."""
-        _loop().run(self._stop())
+        _loop().run(self._server.stop())
 
-    async def _bound(self):
-        """(a server, the port it has bound)."""
-        server = grpc.aio.server(
+    def _made(self):
+        return grpc.aio.server(
             handlers=self._handlers,
             maximum_concurrent_rpcs=self._most_calls,
             options=tuple(self._arguments.items()),
         )
-        if self._credentials:
-            return server, server.add_secure_port(self._address, self._credentials)
-        return server, server.add_insecure_port(self._address)
-
-    async def _start(self):
-        await self._server.start()
-        self._watch = asyncio.create_task(self._begin_anew())
-
-    async def _stop(self):
-        if self._watch:
-            self._watch.cancel()
-        await asyncio.gather(self._server.stop(_CLOSE_SECONDS), *self._ending)
-
-    async def _begin_anew(self):
-        """Puts a new server in the place of one that has ended by itself.
-
-        grpcio's (1.85) does so when a client calls a method whose name is not UTF-8. What it has
-        in flight then is answered all the same, new calls by the new one.
-        """
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            # There is no public word of it before its last call has ended.
-            if self._server._server.is_running():
-                continue
-            log.error(
-                "gRPC's server has ended by itself, as it does where a call's method is not UTF-8 "
-                "(the error above); a new one takes its place"
-            )
-            ending = asyncio.create_task(self._server.stop(_GRACE_SECONDS))
-            self._ending.add(ending)
-            ending.add_done_callback(self._ending.discard)
-            self._server = await self._bound_again()
-            await self._server.start()
-
-    async def _bound_again(self):
-        """A server at the same address, as soon as the one before has closed its port."""
-        while True:
-            try:
-                return (await self._bound())[0]
-            except RuntimeError as error:
-                log.error("gRPC: %s", error)
-                await asyncio.sleep(_LOOK_SECONDS)
 
 
 @functools.cache
