@@ -7,9 +7,9 @@ our own figures are printed alone. Nothing else should run on the machine.
 
 The models are an untrained run's at 64 px: what they draw does not change how long it takes. All
 that is measured stands by at once and is measured in turns, since a machine drifts from minute to
-minute; each figure is the median of its turns. Loads come from processes of their own,
-`serving.client`'s generator in every case, so that the client's work is the same against both
-servers: the bytes of one request, sent again and again, whose answers stay bytes.
+minute; each figure is the median of its turns, after one that is not counted. Loads come from
+processes of their own, `serving.client`'s generator in every case, so that the client's work is the
+same against both servers: the bytes of one request, sent again and again, whose answers stay bytes.
 
 An echo, a server of grpcio that answers `translate` with as many bytes and computes nothing, says
 what gRPC alone costs: model and messages share the cores, so it leaves our server at most
@@ -20,35 +20,29 @@ With py-spy, which PEER holds, our server is also profiled under one-row request
 
 import argparse
 import json
-import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import grpc
-import numpy as np
+from serving_contest import (
+    CASES,
+    LOADS,
+    answer_of,
+    ask,
+    in_turns,
+    loads_on,
+    machine,
+    make_models,
+    our_server,
+    side_by_side,
+    started,
+    whole_batches,
+    worker,
+)
 from serving_profile import profile
 
-ROOT = Path(__file__).resolve().parent.parent
-CASES = (("cdd_classifier", "serving_default"), ("cdd_generator", "translate"))
-LOADS = ((1, 1), (1, 8), (1, 32), (32, 1), (32, 8))
-BATCHING = """
-max_batch_size { value: 32 }
-batch_timeout_micros { value: 0 }
-max_enqueued_batches { value: 100 }
-num_batch_threads { value: 2 }
-"""
-# A batch for each core, in place of all cores for each operation.
-SPLITTING = """
-enable_large_batch_splitting { value: true }
-max_execution_batch_size { value: 16 }
-"""
-ONE_THREAD = ("--tensorflow-intra-op-parallelism", "1", "--tensorflow-inter-op-parallelism", "2")
 ONE_EACH = ", threads of an operation: 1"
 BATCHED = ("server, batching", "server, batches side by side")
 
@@ -99,19 +93,6 @@ def main():
     show(report)
 
 
-def make_models(work):
-    """Trains a run of a few steps at 64 px, exports it, and gives the models' folder."""
-    sizes = ["--image-size", "64", "--steps", "4", "--synthetic-count", "200", "--precision"]
-    python("cdd_keras.train", "--attr", "eyeglasses", *sizes, "float32", "--output", work / "run")
-    python("cdd_keras.export", work / "run", "--out", work / "models")
-    return work / "models"
-
-
-def python(module, *arguments):
-    command = [sys.executable, "-m", module, *map(str, arguments)]
-    return subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True).stdout
-
-
 def direct_ways(models):
     """{name: command} of calls in processes of their own, without any server."""
     script = str(Path(__file__).with_name("serving_direct.py"))
@@ -125,76 +106,17 @@ def direct_ways(models):
 
 def server_kinds(work):
     """{name: flags}."""
-
-    def batched(name, parameters):
-        (work / name).write_text(parameters)
-        return ["--enable-batching", "--batching-parameters-file", str(work / name)]
-
     return {
         "server": [],
-        BATCHED[0]: batched("whole.txt", BATCHING),
-        BATCHED[1]: [*batched("split.txt", BATCHING + SPLITTING), *ONE_THREAD],
+        BATCHED[0]: whole_batches(work),
+        BATCHED[1]: side_by_side(work),
     }
 
 
-@contextmanager
-def started(command, **settings):
-    """A server's process, whose lines are read; it is told to end afterwards."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **settings) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.communicate()
-
-
-@contextmanager
-def our_server(models, flags):
-    command = [sys.executable, "-m", "serving.server", "--model-base-path", str(models)]
-    command += ["--host", "localhost", "--port", "0", "--no-rest", *flags]
-    with started(command, cwd=ROOT) as process:
-        lines = list(iter(lambda: process.stdout.readline().strip() or "ready", "ready"))
-        address = next(line.split()[2] for line in lines if line.startswith("gRPC on"))
-        yield address, process.pid
-
-
-def loads_on(address):
-    return [sys.executable, str(Path(__file__).with_name("serving_loads.py")), address]
-
-
-@contextmanager
-def worker(command):
-    """A process that measures loads as serving_loads.py does."""
-    with started(command, stdin=subprocess.PIPE) as process:
-        if process.stdout.readline().strip() != "ready":
-            raise SystemExit(f"{command}: did not start")
-        yield process
-
-
-def ask(process, case, load, seconds):
-    """Has a worker measure a load."""
-    parts = (*case, *map(str, load))
-    process.stdin.write(f"{seconds} {':'.join(parts)}\n")
-    process.stdin.flush()
-
-
-def answer_of(process):
-    """The figures that were asked of a worker."""
-    line = process.stdout.readline()
-    if not line:
-        raise SystemExit(f"{process.args}: ended")
-    return json.loads(line)
-
-
 def measured(contestants, case, load, options):
-    """The figures of all who take the load, of turns one after the other."""
-    of = {name: [] for name in contestants if takes(name, case, load)}
-    for _ in range(options.turns):
-        for name, found in of.items():
-            ask(contestants[name], case, load, options.seconds)
-            found.append(answer_of(contestants[name]))
-    print(*case, "rows, clients:", *load, file=sys.stderr)
-    return [middle(name, case, load, found) for name, found in of.items()]
+    """The figures of all who take the load."""
+    who = {name: one for name, one in contestants.items() if takes(name, case, load)}
+    return in_turns(who, case, load, options.turns, options.seconds)
 
 
 def takes(name, case, load):
@@ -202,21 +124,6 @@ def takes(name, case, load):
     if name.startswith("direct"):
         return load[1] == 1
     return name != "echo" or case == CASES[1]
-
-
-def middle(name, case, load, found):
-    """The medians of the turns' figures."""
-    if errors := [one["errors"] for one in found if one.get("errors")]:
-        raise SystemExit(f"{name}: {errors}")
-    latencies = [one["latency_ms"] for one in found]
-    return {
-        **{"by": name, "model": case[0], "rows": load[0], "concurrency": load[1]},
-        "rows_per_second": statistics.median(one["rows_per_second"] for one in found),
-        "latency_ms": {
-            point: statistics.median(one[point] for one in latencies) for point in latencies[0]
-        },
-        "rows_per_second of the turns": [round(one["rows_per_second"]) for one in found],
-    }
 
 
 def profiled(name, py_spy, server, loads, case, seconds):
@@ -276,17 +183,17 @@ def ratios(rows):
         found[name] = rate(by, "cdd_generator", 1, 32) / direct
     name = "translate, one-row requests of 32 clients, were there gRPC alone beside the model"
     found[name + " / direct batches of 32"] = echo / (direct + echo)
-    for by in server_names(rows):
+    for by in (*server_names(rows), *peer_names(rows)):
         best = max(rate(by, "cdd_classifier", 32, n) for n in (1, 8))
         name = f"classifier, 32-row requests to {by} / direct batches of 32"
         found[name] = best / rate("direct", "cdd_classifier", 32, 1)
-    if any(row["by"] == "peer" for row in rows):
+    for peer in peer_names(rows):
         for by in server_names(rows):
             for model, _ in CASES:
                 for count, concurrency in LOADS:
                     ours = rate(by, model, count, concurrency)
-                    name = f"{model}, rows {count}, concurrency {concurrency}: {by} / peer"
-                    found[name] = ours / rate("peer", model, count, concurrency)
+                    name = f"{model}, rows {count}, concurrency {concurrency}: {by} / {peer}"
+                    found[name] = ours / rate(peer, model, count, concurrency)
     return found
 
 
@@ -298,21 +205,8 @@ def server_names(rows):
     return sorted({row["by"] for row in rows if row["by"].startswith("server")})
 
 
-def machine():
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
-    ).stdout.strip()
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
-    return {
-        "processor": model,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "grpcio": grpc.__version__,
-        "numpy": np.__version__,
-        "commit": commit,
-        "time": time.strftime("%Y-%m-%d %H:%M"),
-    }
+def peer_names(rows):
+    return sorted({row["by"] for row in rows if row["by"] == "peer"})
 
 
 def show(report):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import scaling
+import serving_commits
 import startup
 import train_peer
 import train_step
@@ -82,3 +83,18 @@ def test_losses_that_differ_are_refused():
         train_peer.refuse(far, 1e-3, "of a step")
     with pytest.raises(SystemExit, match="b"):
         train_peer.differences(ours, {"a": 1.0})
+
+
+def test_a_commit_of_the_server_is_unpacked(tmp_path):
+    folder = serving_commits.unpacked("HEAD", tmp_path / "tree")
+    assert (folder / "serving" / "server.py").is_file()
+    assert [path.name for path in folder.iterdir()] == ["serving"]
+    with pytest.raises(SystemExit, match=r"^no-such-commit: "):
+        serving_commits.unpacked("no-such-commit", tmp_path / "none")
+
+
+def test_commits_are_held_against_the_first():
+    rows = [{"by": name, "rows_per_second": rate} for name, rate in (("a", 400.0), ("b", 500.0))]
+    assert [row["ratio"] for row in serving_commits.compared(rows)] == [1.0, 1.25]
+    case = ("cdd_classifier", "serving_default")
+    assert serving_commits.load_of("cdd_classifier:1:8") == (case, (1, 8))

@@ -1,0 +1,115 @@
+"""The server of several commits measured in turns: what a change of it gains.
+
+    python benchmarks/serving_commits.py --out commits.json 879efdc HEAD
+
+Each is COMMIT, or COMMIT,NAME=VALUE,... with variables of its environment. All stand by at once,
+with batches side by side of the same models, and take each load one after the other; the loads are
+this tree's. Ratios are to the first. Nothing else should run on the machine.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
+from contextlib import ExitStack
+from io import BytesIO
+from pathlib import Path
+
+from serving_contest import (
+    CASES,
+    LOADS,
+    ROOT,
+    in_turns,
+    loads_on,
+    machine,
+    make_models,
+    our_server,
+    side_by_side,
+    worker,
+)
+
+MODELS = dict(CASES)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("contestants", nargs="+", metavar="COMMIT[,NAME=VALUE...]")
+    parser.add_argument("--out", required=True, metavar="FILE", help="JSON of all figures")
+    parser.add_argument("--seconds", type=float, default=2, help="of each turn (default 2)")
+    parser.add_argument("--turns", type=int, default=8, help="of each load (default 8)")
+    parser.add_argument("--models", metavar="DIR", help="exported models (default: made here)")
+    parser.add_argument(
+        "--load",
+        action="append",
+        type=load_of,
+        metavar="MODEL:ROWS:CLIENTS",
+        help="such as cdd_classifier:1:8 (default: those of serving.py)",
+    )
+    options = parser.parse_args()
+    loads = options.load or [(case, load) for case in CASES for load in LOADS]
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        work = Path(folder)
+        models = Path(options.models or make_models(work)).absolute()
+        flags = side_by_side(work)
+        workers = {}
+        for number, name in enumerate(options.contestants):
+            commit, *environment = name.split(",")
+            tree = unpacked(commit, work / f"tree-{number}")
+            variables = [variable.split("=", 1) for variable in environment]
+            server = our_server(models, flags, tree, variables)
+            address, _ = stack.enter_context(server)
+            workers[name] = stack.enter_context(worker(loads_on(address)))
+        rows = [
+            row
+            for case, load in loads
+            for row in compared(in_turns(workers, case, load, options.turns, options.seconds))
+        ]
+    turns = {"turns": options.turns, "seconds of each": options.seconds}
+    report = {"machine": machine(), **turns, "rows": rows}
+    Path(options.out).write_text(json.dumps(report, indent=1) + "\n")
+    show(report)
+
+
+def load_of(text):
+    """((model, signature), (rows, clients))."""
+    model, rows, clients = text.split(":")
+    return (model, MODELS[model]), (int(rows), int(clients))
+
+
+def unpacked(commit, folder):
+    """A folder with a commit's server."""
+    archive = subprocess.run(
+        ["git", "archive", commit, "serving"], cwd=ROOT, capture_output=True, check=False
+    )
+    if archive.returncode:
+        sys.exit(f"{commit}: {archive.stderr.decode().strip()}")
+    with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
+        files.extractall(folder, filter="data")
+    return folder
+
+
+def compared(rows):
+    """The rows of one load with each one's rate over the first's."""
+    first = rows[0]["rows_per_second"]
+    return [{**row, "ratio": row["rows_per_second"] / first} for row in rows]
+
+
+def show(report):
+    print(json.dumps(report["machine"]))
+    width = max(len(row["by"]) for row in report["rows"]) + 1
+    print(f"{'model':16}{'rows':>5}{'at once':>8}  {'by':{width}}", end="")
+    print(f"{'p50 ms':>9}{'p99 ms':>9}{'rows/s':>8}{'least':>8}{'most':>8}{'ratio':>8}")
+    for row in report["rows"]:
+        turns = row["rows_per_second of the turns"]
+        print(
+            f"{row['model']:16}{row['rows']:5}{row['concurrency']:8}  {row['by']:{width}}"
+            f"{row['latency_ms']['p50']:9.2f}{row['latency_ms']['p99']:9.2f}"
+            f"{row['rows_per_second']:8.0f}"
+            f"{min(turns):8}{max(turns):8}{row['ratio']:8.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
