@@ -15,6 +15,9 @@ An echo, a server of grpcio that answers `translate` with as many bytes and comp
 what gRPC alone costs: model and messages share the cores, so it leaves our server at most
 1 / (1 / direct + 1 / echo) rows a second.
 
+The peer stands by twice: as it is installed, which is with one worker process, and without, which
+is the fastest of its settings that we have found here.
+
 With py-spy, which PEER holds, our server is also profiled under one-row requests of 32 clients.
 """
 
@@ -44,6 +47,8 @@ from serving_contest import (
 from serving_profile import profile
 
 ONE_EACH = ", threads of an operation: 1"
+# What the peer's command takes beside models and folder.
+PEERS = {"peer": [], "peer, no worker process": ["0"]}
 BATCHED = ("server, batching", "server, batches side by side")
 
 
@@ -73,8 +78,9 @@ def main():
             "echo": stack.enter_context(worker(loads_on(stack.enter_context(echo_server())))),
         }
         if options.peer_python:
-            command = stack.enter_context(peer_server(models, work, options.peer_python))
-            contestants["peer"] = stack.enter_context(worker(command))
+            for name, settings in PEERS.items():
+                server = peer_server(models, work / name, options.peer_python, settings)
+                contestants[name] = stack.enter_context(worker(stack.enter_context(server)))
         rows = [
             row
             for case in CASES
@@ -143,9 +149,10 @@ def echo_server():
 
 
 @contextmanager
-def peer_server(models, work, interpreter):
+def peer_server(models, work, interpreter, settings):
+    work.mkdir()
     script = Path(__file__).with_name("serving_peer.py")
-    command = [interpreter, str(script), "serve", str(models), str(work)]
+    command = [interpreter, str(script), "serve", str(models), str(work), *settings]
     with started(command, stderr=subprocess.DEVNULL) as process:
         address = process.stdout.readline().strip()
         wait_for_peer(interpreter, script, address)
@@ -206,7 +213,7 @@ def server_names(rows):
 
 
 def peer_names(rows):
-    return sorted({row["by"] for row in rows if row["by"] == "peer"})
+    return sorted({row["by"] for row in rows if row["by"] in PEERS})
 
 
 def show(report):

@@ -1,7 +1,9 @@
 """The peer of serving.py: MLServer with a runtime of a SavedModel, as its documentation has it.
 
-    serving_peer.py serve MODELS WORK
-        serves both models with adaptive batching; prints its address
+    serving_peer.py serve MODELS WORK [WORKERS]
+        serves both models with adaptive batching; prints its address. WORKERS is the size of its
+        pool of processes: by default its own default, which is one; with 0 there is no pool, and a
+        request is not sent on to another process
     serving_peer.py wait ADDRESS
         returns once it is ready
     serving_peer.py load ADDRESS
@@ -21,15 +23,14 @@ SIGNATURES = {"cdd_classifier": "serving_default", "cdd_generator": "translate"}
 BATCH = 32
 
 
-def serve(models, work):
+def serve(models, work, workers=None):
     """Replaces this process by MLServer."""
-    folder = Path(work) / "peer"
-    folder.mkdir()
+    folder = Path(work)
     ports = [free_port() for _ in range(3)]
     names = ("http_port", "grpc_port", "metrics_port")
-    # Its own default for a machine of two cores would be a pool of one worker beside the server;
-    # without one a request is not sent on to another process, which is faster here.
-    settings = {**dict(zip(names, ports, strict=True)), "parallel_workers": 0, "debug": False}
+    settings = {**dict(zip(names, ports, strict=True)), "debug": False}
+    if workers is not None:
+        settings["parallel_workers"] = int(workers)
     settings["grpc_max_message_length"] = 64 * 2**20
     (folder / "settings.json").write_text(json.dumps({**settings, "host": "127.0.0.1"}))
     for name, signature in SIGNATURES.items():
