@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from serving_loads import inputs
 
-from serving.codec import encode
+from serving.codec import encode_into
 from serving.loops import LoopThread
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
@@ -51,7 +51,7 @@ async def serve():
 def answer(count):
     response = predict_pb2.PredictResponse()
     images = inputs("cdd_generator", count)["image"]
-    encode(images, response.outputs["images"], as_content=True)
+    encode_into(response.outputs["images"], images, as_content=True)
     return response.SerializeToString()
 
 

@@ -35,7 +35,7 @@ _PLAIN_FIELDS = {
 _FEW = 32
 
 
-class Unread:
+class UnreadTensor:
     """A message's tensor: what it is, checked, its values still to be read.
 
     Args:
@@ -45,18 +45,19 @@ class Unread:
             since one value stands for all that are missing.
 
     Attributes:
-        memory: bytes that the tensor takes, its strings' missing characters too.
+        kind: its dtype.
+        memory: bytes that the tensor takes, without the characters that its message holds.
 
     Raises:
         ServingError: INVALID_ARGUMENT, `tensor parsing error: ALIAS`.
     """
 
-    __slots__ = ("_alias", "_kind", "_proto", "_shape", "memory")
+    __slots__ = ("_alias", "_proto", "_shape", "kind", "memory")
 
     def __init__(self, proto: tensor_pb2.TensorProto, alias: str, max_bytes: int):
         self._proto, self._alias = proto, alias
-        self._kind, self._shape = _kind(proto, alias), _shape(proto, alias)
-        self.memory = _needed(proto, self._kind, math.prod(self._shape))
+        self.kind, self._shape = _kind(proto, alias), _shape(proto, alias)
+        self.memory = _needed(proto, self.kind, math.prod(self._shape))
         if self.memory > max_bytes:
             raise invalid(
                 f"tensor parsing error: {alias}: shape {list(self._shape)} takes {self.memory} "
@@ -65,22 +66,22 @@ class Unread:
 
     def array(self) -> np.ndarray:
         """Its values, of objects for strings; they may be read-only. Raises as the class."""
-        # Each look at it is a copy.
+        # Each access to the field copies it.
         content = self._proto.tensor_content
         try:
-            if not content or self._kind == tf.string:
-                return _of_values(self._proto, self._kind, self._shape, self._alias)
+            if not content or self.kind == tf.string:
+                return _of_values(self._proto, self.kind, self._shape, self._alias)
             if len(content) != self.memory:
                 raise _malformed(self._alias)
-            return np.frombuffer(content, self._kind.as_numpy_dtype).reshape(self._shape)
+            return np.frombuffer(content, self.kind.as_numpy_dtype).reshape(self._shape)
         except ValueError:
             # More dimensions than NumPy has.
             raise _malformed(self._alias) from None
 
 
 def decode(proto: tensor_pb2.TensorProto, alias: str, max_bytes: int) -> np.ndarray:
-    """The array a message holds; arguments and errors are those of `Unread`."""
-    return Unread(proto, alias, max_bytes).array()
+    """The array a message holds; arguments and errors are those of `UnreadTensor`."""
+    return UnreadTensor(proto, alias, max_bytes).array()
 
 
 def array_of(tensor: tf.Tensor) -> np.ndarray:
@@ -95,12 +96,12 @@ def payload(array: np.ndarray) -> int:
     return sum(map(len, array.ravel())) if array.dtype == object else array.nbytes
 
 
-def encode(array: np.ndarray, proto: tensor_pb2.TensorProto, as_content: bool = False) -> None:
+def encode_into(proto: tensor_pb2.TensorProto, array: np.ndarray, as_content: bool = False) -> None:
     """Writes an array into a message, its values in `float_val` and its like as TF Serving does.
 
     Args:
-        array: of any numeric kind of TensorFlow's, bool, or bytes as objects.
         proto: empty. Where it is part of another, nothing has to be copied into that one.
+        array: of any numeric kind of TensorFlow's, bool, or bytes as objects.
         as_content: give the values in `tensor_content`, which Python clients read much faster.
     """
     kind = tf.dtypes.as_dtype(array.dtype)

@@ -52,7 +52,8 @@ class ServingError(Exception):
     exit_code = 1
 
     def __init__(self, code: grpc.StatusCode, message: str):
-        encoded = message.encode(errors="backslashreplace")
+        # One character is one byte at least: of 60 MB nothing more is looked at.
+        encoded = message[: MAX_MESSAGE + 1].encode(errors="backslashreplace")
         if len(encoded) > MAX_MESSAGE:
             encoded = encoded[: MAX_MESSAGE - len(_TRUNCATED)] + _TRUNCATED.encode()
         message = encoded.decode(errors="ignore")

@@ -4,15 +4,16 @@ Checks, their order and their words are TensorFlow Serving's (predict_util.cc).
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2
 
 from serving.calls import Call
-from serving.codec import Unread, encode
-from serving.errors import failed_precondition, invalid
+from serving.codec import UnreadTensor, encode_into
+from serving.errors import MAX_MESSAGE, failed_precondition, invalid
 
 DEFAULT_SIGNATURE = "serving_default"
 _MOST_NAMED = 1000
@@ -28,26 +29,39 @@ class Settings:
 
 @dataclass(frozen=True)
 class Question:
-    """What a `PredictRequest` asks: a signature, its inputs by alias, the outputs wanted."""
+    """What a `PredictRequest` asks of a signature.
+
+    Attributes:
+        signature: its name.
+        definition: the `SignatureDef`.
+        unread: its inputs by alias.
+        output_filter: the outputs asked for; empty for all.
+    """
 
     signature: str
-    unread: dict[str, Unread]
-    wanted: list[str]
+    definition: meta_graph_pb2.SignatureDef
+    unread: dict[str, UnreadTensor]
+    output_filter: Sequence[str]
 
     @property
     def memory(self) -> int:
-        """Bytes of memory that its inputs take."""
+        """Bytes of memory that its inputs take, without the characters of strings sent."""
         return sum(tensor.memory for tensor in self.unread.values())
 
     def inputs(self) -> dict:
-        """{alias: array}, read; raises as `predict`."""
-        return {alias: tensor.array() for alias, tensor in self.unread.items()}
+        """{alias: array}, read and checked against the signature; raises as `predict`."""
+        arrays = {alias: tensor.array() for alias, tensor in self.unread.items()}
+        # In TensorFlow Serving it is the graph that refuses a dtype, after all else.
+        _check_filter(self.definition, self.output_filter)
+        _check_kinds(self.definition, self.unread)
+        return arrays
 
     def picked(self, outputs: dict) -> dict:
         """Those of the signature's outputs that are wanted."""
-        return {alias: outputs[alias] for alias in self.wanted}
+        wanted = self.output_filter or sorted(self.definition.outputs)
+        return {alias: outputs[alias] for alias in wanted}
 
-    def answered(self, runner, servable, call: Call) -> dict:
+    def run(self, runner, servable, call: Call) -> dict:
         """{alias: array} of the outputs wanted, run in this thread; arguments as `predict`'s."""
         return self.picked(runner.run(servable, self.signature, self.inputs(), call))
 
@@ -66,25 +80,28 @@ def predict(runner, servable, request, call: Call, settings: Settings):
         ServingError: as contract and TensorFlow Serving have it.
     """
     asked = question(servable, request, settings)
-    outputs = asked.answered(runner, servable, call)
+    outputs = asked.run(runner, servable, call)
     return response(servable, asked.signature, outputs, settings)
 
 
 def question(servable, request, settings: Settings) -> Question:
-    """What a `PredictRequest` asks of a servable; arguments and errors as `predict`'s."""
+    """What a `PredictRequest` asks of a servable, its tensors looked at and not yet read.
+
+    Arguments are those of `predict`, and so are errors, but for those of `Question.inputs`.
+    """
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
     definition = servable.signature(
         name, lambda name: failed_precondition(f'Serving signature key "{name}" not found.')
     )
     unread = _unread(definition, request.inputs, settings)
-    return Question(name, unread, _filter(definition, request.output_filter))
+    return Question(name, definition, unread, request.output_filter)
 
 
 def response(servable, signature: str, outputs: dict, settings: Settings):
     """The `PredictResponse` of a signature's outputs, {alias: array}."""
     message = predict_pb2.PredictResponse()
     for alias, array in outputs.items():
-        encode(array, message.outputs[alias], settings.as_content)
+        encode_into(message.outputs[alias], array, settings.as_content)
     fill_spec(message.model_spec, servable, signature)
     return message
 
@@ -97,10 +114,11 @@ def fill_spec(spec, servable, signature: str) -> None:
 
 
 def _unread(definition, protos, settings):
-    """{alias: tensor} of a request, checked against the signature."""
+    """{alias: tensor} of a request: those that the signature has."""
     expected = definition.inputs
     if len(protos) != len(expected):
-        # A message has room for millions, an answer for some hundred.
+        # A message has room for millions, of which an answer shows some hundred: any, where
+        # TensorFlow Serving shows the first.
         got = list(itertools.islice(protos, _MOST_NAMED))
         raise invalid(
             f"input size does not match signature: {len(protos)}!={len(expected)} "
@@ -116,19 +134,14 @@ def _unread(definition, protos, settings):
                 f"{braced(protos)}."
             )
     unread, left = {}, settings.max_bytes
-    for place, alias in enumerate(sorted(expected)):
-        unread[alias] = Unread(protos[alias], alias, left)
+    for alias in sorted(expected):
+        unread[alias] = UnreadTensor(protos[alias], alias, left)
         left -= unread[alias].memory
-        if protos[alias].dtype != expected[alias].dtype:
-            kind, got = (tf.dtypes.as_dtype(of[alias].dtype) for of in (expected, protos))
-            raise invalid(
-                f"Expects arg[{place}] to be {kind_name(kind)} but {kind_name(got)} is provided"
-            )
     return unread
 
 
-def _filter(definition, aliases):
-    """The outputs asked for: all where nothing is said."""
+def _check_filter(definition, aliases):
+    """Whether the outputs asked for are the signature's, each once."""
     seen = set()
     for alias in aliases:
         if alias not in definition.outputs:
@@ -139,7 +152,15 @@ def _filter(definition, aliases):
         if alias in seen:
             raise invalid(f"duplicate output tensor alias: {alias}")
         seen.add(alias)
-    return list(aliases) or sorted(definition.outputs)
+
+
+def _check_kinds(definition, unread):
+    """Whether the inputs' dtypes are the signature's."""
+    for place, alias in enumerate(sorted(unread)):
+        expected, got = definition.inputs[alias].dtype, unread[alias].kind
+        if got.as_datatype_enum != expected:
+            wanted = kind_name(tf.dtypes.as_dtype(expected))
+            raise invalid(f"Expects arg[{place}] to be {wanted} but {kind_name(got)} is provided")
 
 
 def kind_name(kind: tf.DType) -> str:
@@ -149,4 +170,5 @@ def kind_name(kind: tf.DType) -> str:
 
 def braced(names: Iterable[str]) -> str:
     """Names as TensorFlow Serving lists them: {a,b}."""
-    return "{" + ",".join(sorted(names)) + "}"
+    # A message keeps no more of one.
+    return "{" + ",".join(sorted(name[:MAX_MESSAGE] for name in names)) + "}"

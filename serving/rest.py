@@ -14,7 +14,7 @@ from tensorflow_serving.apis import (
 
 from serving import examples, inference, json_answers, json_requests
 from serving.calls import Call
-from serving.codec import encode
+from serving.codec import encode_into
 from serving.errors import HTTP_STATUS, ServingError, as_serving_error, invalid, not_found
 from serving.inference import DEFAULT_SIGNATURE
 from serving.monitoring import CONTENT_TYPE, Metrics
@@ -88,10 +88,10 @@ class Rest:
         )
         arrays, as_rows = json_requests.inputs_of(body, definition.inputs)
         for name, array in arrays.items():
-            encode(array, request.inputs[name], as_content=True)
+            encode_into(request.inputs[name], array, as_content=True)
         service = self._service
         asked = inference.question(servable, request, service.settings)
-        outputs = asked.answered(service.runner, servable, call)
+        outputs = asked.run(service.runner, servable, call)
         return json_answers.outputs_body(dict(sorted(outputs.items())), as_rows)
 
     def _classify(self, servable, body, call):

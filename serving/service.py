@@ -75,7 +75,7 @@ class Service:
             settings = replace(settings, as_content=True)
         with self.answering("Predict", "GRPC", _spec(request), call) as servable:
             asked = inference.question(servable, request, settings)
-            # One value in a message can stand for all that are missing.
+            # A small message may ask for a large tensor.
             inputs = await self._done(
                 asked.inputs, max(call.size, asked.memory) > _MOST_BYTES, call
             )

@@ -19,7 +19,7 @@ KINDS = (
 
 def encode(array, as_content=False):
     proto = tensor_pb2.TensorProto()
-    codec.encode(array, proto, as_content)
+    codec.encode_into(proto, array, as_content)
     return proto
 
 
