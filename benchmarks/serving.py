@@ -15,14 +15,15 @@ An echo, a server of grpcio that answers `translate` with as many bytes and comp
 what gRPC alone costs: model and messages share the cores, so it leaves our server at most
 1 / (1 / direct + 1 / echo) rows a second.
 
-The peer stands by twice: as it is installed, which is with one worker process, and without, which
-is the fastest of its settings that we have found here.
+The peer stands by three times: as it comes, which is with one worker process; without that process;
+and with the threads that our fastest server has as well. Ratios are given to each.
 
 With py-spy, which PEER holds, our server is also profiled under one-row requests of 32 clients.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -47,8 +48,18 @@ from serving_contest import (
 from serving_profile import profile
 
 ONE_EACH = ", threads of an operation: 1"
-# What the peer's command takes beside models and folder.
-PEERS = {"peer": [], "peer, no worker process": ["0"]}
+_ALONE = {"parallel_workers": 0}
+# MLServer's settings and its environment: as it comes; with requests computed where they arrive;
+# and with as many threads as our batches side by side have. Its adaptive batching is left off, as
+# it comes: a client alone would wait out its time with every request.
+PEERS = {
+    "peer": ({}, {}),
+    "peer, one process": (_ALONE, {}),
+    "peer, one process" + ONE_EACH: (
+        _ALONE,
+        {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "2"},
+    ),
+}
 BATCHED = ("server, batching", "server, batches side by side")
 
 
@@ -60,7 +71,8 @@ def main():
     parser.add_argument("--models", metavar="DIR", help="exported models (default: made here)")
     parser.add_argument("--peer-python", metavar="PYTHON", help="of the peer's environment")
     options = parser.parse_args()
-    py_spy = options.peer_python and Path(options.peer_python).with_name("py-spy").absolute()
+    peer_python = options.peer_python and str(Path(options.peer_python).absolute())
+    py_spy = peer_python and Path(peer_python).with_name("py-spy")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         work = Path(folder)
         models = Path(options.models or make_models(work)).absolute()
@@ -77,9 +89,9 @@ def main():
             **ours,
             "echo": stack.enter_context(worker(loads_on(stack.enter_context(echo_server())))),
         }
-        if options.peer_python:
+        if peer_python:
             for name, settings in PEERS.items():
-                server = peer_server(models, work / name, options.peer_python, settings)
+                server = peer_server(models, work / name, peer_python, *settings)
                 contestants[name] = stack.enter_context(worker(stack.enter_context(server)))
         rows = [
             row
@@ -94,6 +106,7 @@ def main():
         ]
     turns = {"turns": options.turns, "seconds of each": options.seconds}
     report = {"machine": machine(), **turns, "rows": rows, "ratios": ratios(rows)}
+    report["peer"] = peer_versions(peer_python) if peer_python else None
     report["profiles"] = profiles
     Path(options.out).write_text(json.dumps(report, indent=1) + "\n")
     show(report)
@@ -149,14 +162,24 @@ def echo_server():
 
 
 @contextmanager
-def peer_server(models, work, interpreter, settings):
+def peer_server(models, work, interpreter, settings, environment):
     work.mkdir()
     script = Path(__file__).with_name("serving_peer.py")
-    command = [interpreter, str(script), "serve", str(models), str(work), *settings]
-    with started(command, stderr=subprocess.DEVNULL) as process:
+    command = [interpreter, str(script), "serve", str(models), str(work)]
+    command.append(json.dumps(settings))
+    # It writes where it is started.
+    variables = {**os.environ, **environment}
+    with started(command, cwd=work, env=variables, stderr=subprocess.DEVNULL) as process:
         address = process.stdout.readline().strip()
         wait_for_peer(interpreter, script, address)
         yield [interpreter, str(script), "load", address]
+
+
+def peer_versions(interpreter):
+    """{package: version} of the peer's environment."""
+    code = "import importlib.metadata as m, json; print(json.dumps({n: m.version(n) for n in "
+    code += "('mlserver', 'tensorflow', 'grpcio', 'uvloop')}))"
+    return json.loads(subprocess.check_output([interpreter, "-c", code], text=True))
 
 
 def wait_for_peer(interpreter, script, address):
@@ -218,6 +241,7 @@ def peer_names(rows):
 
 def show(report):
     print(json.dumps(report["machine"]))
+    print("peer:", json.dumps(report["peer"]))
     width = max(len(row["by"]) for row in report["rows"]) + 1
     print(f"{'by':{width}}{'model':16}{'rows':>5}{'at once':>8}", end="")
     print(f"{'p50 ms':>9}{'p99 ms':>9}{'rows/s':>10}")

@@ -10,7 +10,6 @@ this tree's. Ratios are to the first. Nothing else should run on the machine.
 import argparse
 import json
 import subprocess
-import sys
 import tarfile
 import tempfile
 from contextlib import ExitStack
@@ -48,18 +47,16 @@ def main():
         help="such as cdd_classifier:1:8 (default: those of serving.py)",
     )
     options = parser.parse_args()
+    contestants = dict(map(contestant, range(len(options.contestants)), options.contestants))
     loads = options.load or [(case, load) for case in CASES for load in LOADS]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         work = Path(folder)
         models = Path(options.models or make_models(work)).absolute()
         flags = side_by_side(work)
         workers = {}
-        for number, name in enumerate(options.contestants):
-            commit, *environment = name.split(",")
+        for number, (name, (commit, environment)) in enumerate(contestants.items()):
             tree = unpacked(commit, work / f"tree-{number}")
-            variables = [variable.split("=", 1) for variable in environment]
-            server = our_server(models, flags, tree, variables)
-            address, _ = stack.enter_context(server)
+            address, _ = stack.enter_context(our_server(models, flags, tree, environment))
             workers[name] = stack.enter_context(worker(loads_on(address)))
         rows = [
             row
@@ -67,24 +64,43 @@ def main():
             for row in compared(in_turns(workers, case, load, options.turns, options.seconds))
         ]
     turns = {"turns": options.turns, "seconds of each": options.seconds}
-    report = {"machine": machine(), **turns, "rows": rows}
+    commits = {name: commit for name, (commit, _) in contestants.items()}
+    report = {"machine": machine(), **turns, "commits": commits, "rows": rows}
     Path(options.out).write_text(json.dumps(report, indent=1) + "\n")
     show(report)
+
+
+def contestant(number, text):
+    """(name, (commit, environment)): the same twice are two, which says what chance is."""
+    commit, *settings = text.split(",")
+    found = subprocess.run(
+        ["git", "rev-parse", "--verify", "--short", f"{commit}^{{commit}}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if found.returncode:
+        raise SystemExit(f"{commit!r} is no commit: {found.stderr.strip()}")
+    if wrong := [setting for setting in settings if not setting.partition("=")[1]]:
+        raise SystemExit(f"{wrong[0]!r}: expected NAME=VALUE after {commit}")
+    environment = dict(setting.split("=", 1) for setting in settings)
+    return f"{number + 1}: {text}", (found.stdout.strip(), environment)
 
 
 def load_of(text):
     """((model, signature), (rows, clients))."""
     model, rows, clients = text.split(":")
+    if model not in MODELS:
+        raise argparse.ArgumentTypeError(f"{model!r} is none of {', '.join(MODELS)}")
     return (model, MODELS[model]), (int(rows), int(clients))
 
 
 def unpacked(commit, folder):
     """A folder with a commit's server."""
     archive = subprocess.run(
-        ["git", "archive", commit, "serving"], cwd=ROOT, capture_output=True, check=False
+        ["git", "archive", commit, "serving"], cwd=ROOT, capture_output=True, check=True
     )
-    if archive.returncode:
-        sys.exit(f"{commit}: {archive.stderr.decode().strip()}")
     with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
         files.extractall(folder, filter="data")
     return folder

@@ -61,7 +61,7 @@ def started(command, **settings):
 
 
 @contextmanager
-def our_server(models, flags, tree: Path = ROOT, environment=()):
+def our_server(models, flags, tree: Path = ROOT, environment=None):
     """(address, process number) of our server.
 
     Args:
@@ -72,11 +72,11 @@ def our_server(models, flags, tree: Path = ROOT, environment=()):
     """
     command = [sys.executable, "-m", "serving.server", "--model-base-path", str(models)]
     command += ["--host", "localhost", "--port", "0", "--no-rest", *flags]
-    with started(command, cwd=tree, env={**os.environ, **dict(environment)}) as process:
+    with started(command, cwd=tree, env={**os.environ, **(environment or {})}) as process:
         lines = list(iter(lambda: process.stdout.readline().strip() or "ready", "ready"))
-        if process.poll() is not None:
+        address = next((line.split()[2] for line in lines if line.startswith("gRPC on")), None)
+        if address is None:
             raise SystemExit(f"the server of {tree} did not start")
-        address = next(line.split()[2] for line in lines if line.startswith("gRPC on"))
         yield address, process.pid
 
 
@@ -113,13 +113,16 @@ def in_turns(contestants, case, load, turns: int, seconds: float) -> list[dict]:
     """The figures of a load on each of the contestants, {name: worker}, one after the other.
 
     Each figure is the median of its turns. A first turn of each is not counted: in it a server
-    whose threads have not met such a load before is up to a sixth slower than from then on.
+    whose threads have not met such a load before is up to a sixth slower than from then on. Each
+    turn begins with another of them.
     """
     of = {name: [] for name in contestants}
+    order = list(of)
     for _ in range(1 + turns):
-        for name, found in of.items():
+        for name in order:
             ask(contestants[name], case, load, seconds)
-            found.append(answer_of(contestants[name]))
+            of[name].append(answer_of(contestants[name]))
+        order = [*order[1:], order[0]]
     print(*case, "rows, clients:", *load, file=sys.stderr)
     return [_middle(name, case, load, found[1:]) for name, found in of.items()]
 

@@ -1,9 +1,7 @@
-"""The peer of serving.py: MLServer with a runtime of a SavedModel, as its documentation has it.
+"""The peer of serving.py: MLServer with a runtime of a SavedModel.
 
-    serving_peer.py serve MODELS WORK [WORKERS]
-        serves both models with adaptive batching; prints its address. WORKERS is the size of its
-        pool of processes: by default its own default, which is one; with 0 there is no pool, and a
-        request is not sent on to another process
+    serving_peer.py serve MODELS WORK SETTINGS
+        serves both models; prints its address. SETTINGS is a JSON object of MLServer's
     serving_peer.py wait ADDRESS
         returns once it is ready
     serving_peer.py load ADDRESS
@@ -20,19 +18,16 @@ import time
 from pathlib import Path
 
 SIGNATURES = {"cdd_classifier": "serving_default", "cdd_generator": "translate"}
-BATCH = 32
 
 
-def serve(models, work, workers=None):
+def serve(models, work, settings):
     """Replaces this process by MLServer."""
     folder = Path(work)
     ports = [free_port() for _ in range(3)]
     names = ("http_port", "grpc_port", "metrics_port")
-    settings = {**dict(zip(names, ports, strict=True)), "debug": False}
-    if workers is not None:
-        settings["parallel_workers"] = int(workers)
-    settings["grpc_max_message_length"] = 64 * 2**20
-    (folder / "settings.json").write_text(json.dumps({**settings, "host": "127.0.0.1"}))
+    ours = {**dict(zip(names, ports, strict=True)), "debug": False, "host": "127.0.0.1"}
+    ours["grpc_max_message_length"] = 64 * 2**20
+    (folder / "settings.json").write_text(json.dumps({**ours, **json.loads(settings)}))
     for name, signature in SIGNATURES.items():
         place = folder / name
         place.mkdir()
@@ -44,8 +39,6 @@ def serve(models, work, workers=None):
             "name": name,
             "implementation": "serving_peer_runtime.SavedModelRuntime",
             "parameters": parameters,
-            "max_batch_size": BATCH,
-            "max_batch_time": 0.001,
         }
         (place / "model-settings.json").write_text(json.dumps(description))
     print(f"127.0.0.1:{ports[1]}", flush=True)

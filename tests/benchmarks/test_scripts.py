@@ -1,5 +1,6 @@
 """The scripts on tiny cases: what they write holds what they promise."""
 
+import io
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import scaling
 import serving_commits
+import serving_contest
 import startup
 import train_peer
 import train_step
@@ -86,11 +88,16 @@ def test_losses_that_differ_are_refused():
 
 
 def test_a_commit_of_the_server_is_unpacked(tmp_path):
-    folder = serving_commits.unpacked("HEAD", tmp_path / "tree")
+    name, (commit, environment) = serving_commits.contestant(1, "HEAD,A=1,B=x=y")
+    assert name == "2: HEAD,A=1,B=x=y"
+    assert environment == {"A": "1", "B": "x=y"}
+    folder = serving_commits.unpacked(commit, tmp_path / "tree")
     assert (folder / "serving" / "server.py").is_file()
     assert [path.name for path in folder.iterdir()] == ["serving"]
-    with pytest.raises(SystemExit, match=r"^no-such-commit: "):
-        serving_commits.unpacked("no-such-commit", tmp_path / "none")
+    with pytest.raises(SystemExit, match=r"^'no-such-commit' is no commit: "):
+        serving_commits.contestant(0, "no-such-commit")
+    with pytest.raises(SystemExit, match=r"^'A': expected NAME=VALUE after HEAD$"):
+        serving_commits.contestant(0, "HEAD,A")
 
 
 def test_commits_are_held_against_the_first():
@@ -98,3 +105,28 @@ def test_commits_are_held_against_the_first():
     assert [row["ratio"] for row in serving_commits.compared(rows)] == [1.0, 1.25]
     case = ("cdd_classifier", "serving_default")
     assert serving_commits.load_of("cdd_classifier:1:8") == (case, (1, 8))
+
+
+class Scripted:
+    """A worker whose answers are given: rows a second."""
+
+    def __init__(self, *rates):
+        figures = ({"rows_per_second": rate, "latency_ms": {"p50": 1000 / rate}} for rate in rates)
+        self.stdin, self.stdout = io.StringIO(), io.StringIO("\n".join(map(json.dumps, figures)))
+
+
+def test_a_figure_is_the_median_of_the_turns_after_the_first():
+    workers = {"a": Scripted(1, 50, 20, 40), "b": Scripted(900, 10, 10, 30)}
+    first, second = serving_contest.in_turns(workers, ("m", "s"), (32, 8), turns=3, seconds=2.0)
+    assert (first["by"], first["model"], first["rows"], first["concurrency"]) == ("a", "m", 32, 8)
+    assert first["rows_per_second of the turns"] == [50, 20, 40]
+    assert (first["rows_per_second"], first["latency_ms"]) == (40, {"p50": 25})
+    assert second["rows_per_second"] == 10
+    assert workers["a"].stdin.getvalue() == "2.0 m:s:32:8\n" * 4
+
+
+def test_a_turn_with_errors_is_no_figure():
+    failing = Scripted()
+    failing.stdout = io.StringIO('{"errors": {"UNAVAILABLE": 3}, "latency_ms": null}\n' * 2)
+    with pytest.raises(SystemExit, match="UNAVAILABLE"):
+        serving_contest.in_turns({"a": failing}, ("m", "s"), (1, 1), turns=1, seconds=1.0)
