@@ -57,9 +57,8 @@ def run(arguments: list[str]) -> None:
 def _keep_memory():
     """Has the C library keep what large requests have had, instead of giving it back each time.
 
-    The system gives it out again page by page, which took 2.6 of 28.5 ms of a request of 32 images
-    (docs/benchmarks.md). glibc keeps, for each of its heaps, twice as much as the largest block
-    that it has seen freed.
+    The system gives it out again page by page, by hundreds of faults for a request of 32 images.
+    glibc keeps, for each of its heaps, twice as much as the largest block that it has seen freed.
     """
     bytearray(_KEPT_BYTES)
 
