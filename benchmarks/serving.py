@@ -35,6 +35,7 @@ from serving_contest import (
     LOADS,
     answer_of,
     ask,
+    end_tidily,
     in_turns,
     loads_on,
     machine,
@@ -68,9 +69,12 @@ def main():
     parser.add_argument("--out", required=True, metavar="FILE", help="JSON of all figures")
     parser.add_argument("--seconds", type=float, default=3, help="of each turn (default 3)")
     parser.add_argument("--turns", type=int, default=3, help="of each load (default 3)")
-    parser.add_argument("--models", metavar="DIR", help="exported models (default: made here)")
+    parser.add_argument(
+        "--models", metavar="DIR", help="exported models of 64 px (default: made here)"
+    )
     parser.add_argument("--peer-python", metavar="PYTHON", help="of the peer's environment")
     options = parser.parse_args()
+    end_tidily()
     peer_python = options.peer_python and str(Path(options.peer_python).absolute())
     py_spy = peer_python and Path(peer_python).with_name("py-spy")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

@@ -20,6 +20,7 @@ from serving_contest import (
     CASES,
     LOADS,
     ROOT,
+    end_tidily,
     in_turns,
     loads_on,
     machine,
@@ -38,7 +39,9 @@ def main():
     parser.add_argument("--out", required=True, metavar="FILE", help="JSON of all figures")
     parser.add_argument("--seconds", type=float, default=2, help="of each turn (default 2)")
     parser.add_argument("--turns", type=int, default=8, help="of each load (default 8)")
-    parser.add_argument("--models", metavar="DIR", help="exported models (default: made here)")
+    parser.add_argument(
+        "--models", metavar="DIR", help="exported models of 64 px (default: made here)"
+    )
     parser.add_argument(
         "--load",
         action="append",
@@ -47,6 +50,7 @@ def main():
         help="such as cdd_classifier:1:8 (default: those of serving.py)",
     )
     options = parser.parse_args()
+    end_tidily()
     contestants = dict(map(contestant, range(len(options.contestants)), options.contestants))
     loads = options.load or [(case, load) for case in CASES for load in LOADS]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
@@ -90,17 +94,22 @@ def contestant(number, text):
 
 def load_of(text):
     """((model, signature), (rows, clients))."""
-    model, rows, clients = text.split(":")
+    model, *numbers = text.split(":")
     if model not in MODELS:
         raise argparse.ArgumentTypeError(f"{model!r} is none of {', '.join(MODELS)}")
-    return (model, MODELS[model]), (int(rows), int(clients))
+    if len(numbers) != 2 or not all(one.isdecimal() and int(one) for one in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected MODEL:ROWS:CLIENTS")
+    rows, clients = map(int, numbers)
+    return (model, MODELS[model]), (rows, clients)
 
 
 def unpacked(commit, folder):
     """A folder with a commit's server."""
     archive = subprocess.run(
-        ["git", "archive", commit, "serving"], cwd=ROOT, capture_output=True, check=True
+        ["git", "archive", commit, "serving"], cwd=ROOT, capture_output=True, check=False
     )
+    if archive.returncode:
+        raise SystemExit(f"{commit} has no server: {archive.stderr.decode().strip()}")
     with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
         files.extractall(folder, filter="data")
     return folder

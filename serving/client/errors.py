@@ -41,6 +41,6 @@ def too_large(what: str, most: int, size: int | None = None) -> TooLargeError:
 def refused_size(why: str) -> TooLargeError:
     """For what is over the server's limit."""
     return TooLargeError(
-        f"the server refused a request for its size: {why}. Send fewer rows a request "
-        "(--batch-size), or raise the server's limit."
+        f"the server refused a request for its size: {why.removesuffix('.')}. Send fewer rows a "
+        "request (--batch-size), or raise the server's limit."
     )

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 import pytest
@@ -87,24 +88,59 @@ def test_losses_that_differ_are_refused():
         train_peer.differences(ours, {"a": 1.0})
 
 
-def test_a_commit_of_the_server_is_unpacked(tmp_path):
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """One of two commits, the first without a server."""
+    folder = tmp_path / "repository"
+
+    def git(*arguments):
+        author = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+        command = ["git", "-C", str(folder), *author, *arguments]
+        subprocess.run(command, check=True, capture_output=True)
+
+    (folder / "serving").mkdir(parents=True)
+    git("init")
+    git("commit", "--allow-empty", "-m", "Begin")
+    (folder / "serving" / "server.py").touch()
+    (folder / "README.md").touch()
+    git("add", ".")
+    git("commit", "-m", "Serve")
+    monkeypatch.setattr(serving_commits, "ROOT", folder)
+
+
+def test_a_commit_of_the_server_is_unpacked(repository, tmp_path):
     name, (commit, environment) = serving_commits.contestant(1, "HEAD,A=1,B=x=y")
     assert name == "2: HEAD,A=1,B=x=y"
     assert environment == {"A": "1", "B": "x=y"}
     folder = serving_commits.unpacked(commit, tmp_path / "tree")
-    assert (folder / "serving" / "server.py").is_file()
-    assert [path.name for path in folder.iterdir()] == ["serving"]
+    assert [path.relative_to(folder).as_posix() for path in folder.rglob("*")] == [
+        "serving",
+        "serving/server.py",
+    ]
+
+
+def test_what_is_no_commit_of_the_server_is_told(repository, tmp_path):
     with pytest.raises(SystemExit, match=r"^'no-such-commit' is no commit: "):
         serving_commits.contestant(0, "no-such-commit")
     with pytest.raises(SystemExit, match=r"^'A': expected NAME=VALUE after HEAD$"):
         serving_commits.contestant(0, "HEAD,A")
+    with pytest.raises(SystemExit, match=r"^HEAD\^ has no server: "):
+        serving_commits.unpacked("HEAD^", tmp_path / "none")
 
 
 def test_commits_are_held_against_the_first():
     rows = [{"by": name, "rows_per_second": rate} for name, rate in (("a", 400.0), ("b", 500.0))]
     assert [row["ratio"] for row in serving_commits.compared(rows)] == [1.0, 1.25]
+
+
+def test_loads_are_checked():
     case = ("cdd_classifier", "serving_default")
     assert serving_commits.load_of("cdd_classifier:1:8") == (case, (1, 8))
+    for text in ("cdd_classifier", "cdd_classifier:x:1", "cdd_classifier:1:0"):
+        with pytest.raises(ArgumentTypeError, match="expected MODEL:ROWS:CLIENTS"):
+            serving_commits.load_of(text)
+    with pytest.raises(ArgumentTypeError, match="'other' is none of cdd_classifier, cdd_gen"):
+        serving_commits.load_of("other:1:1")
 
 
 class Scripted:
