@@ -21,7 +21,6 @@ and with the threads that our fastest server has as well. Ratios are given to ea
 With py-spy, which PEER holds, our server is also profiled under one-row requests of 32 clients.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -33,12 +32,12 @@ from pathlib import Path
 from serving_contest import (
     CASES,
     LOADS,
+    PACKAGES,
     answer_of,
     ask,
     end_tidily,
     in_turns,
     loads_on,
-    machine,
     make_models,
     our_server,
     side_by_side,
@@ -47,6 +46,7 @@ from serving_contest import (
     worker,
 )
 from serving_profile import profile
+from speed import reporting
 
 ONE_EACH = ", threads of an operation: 1"
 _ALONE = {"parallel_workers": 0}
@@ -65,8 +65,7 @@ BATCHED = ("server, batching", "server, batches side by side")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", required=True, metavar="FILE", help="JSON of all figures")
+    parser = reporting.parser(__doc__)
     parser.add_argument("--seconds", type=float, default=3, help="of each turn (default 3)")
     parser.add_argument("--turns", type=int, default=3, help="of each load (default 3)")
     parser.add_argument(
@@ -75,6 +74,7 @@ def main():
     parser.add_argument("--peer-python", metavar="PYTHON", help="of the peer's environment")
     options = parser.parse_args()
     end_tidily()
+    machine = reporting.machine(PACKAGES)
     peer_python = options.peer_python and str(Path(options.peer_python).absolute())
     py_spy = peer_python and Path(peer_python).with_name("py-spy")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
@@ -109,10 +109,10 @@ def main():
             for case in CASES
         ]
     turns = {"turns": options.turns, "seconds of each": options.seconds}
-    report = {"machine": machine(), **turns, "rows": rows, "ratios": ratios(rows)}
+    report = {"machine": machine, **turns, "rows": rows, "ratios": ratios(rows)}
     report["peer"] = peer_versions(peer_python) if peer_python else None
     report["profiles"] = profiles
-    Path(options.out).write_text(json.dumps(report, indent=1) + "\n")
+    reporting.keep(report, options.out)
     show(report)
 
 

@@ -19,24 +19,30 @@ from pathlib import Path
 from serving_contest import (
     CASES,
     LOADS,
+    PACKAGES,
     ROOT,
     end_tidily,
     in_turns,
     loads_on,
-    machine,
     make_models,
     our_server,
     side_by_side,
     worker,
 )
+from speed import reporting
 
 MODELS = dict(CASES)
+COLUMNS = {
+    **{"model": ("model", ""), "rows": ("rows", "d"), "concurrency": ("clients", "d")},
+    **{"by": ("by", ""), "p50": ("p50 ms", ".2f"), "p99": ("p99 ms", ".2f")},
+    **{"rows_per_second": ("rows/s", ".0f"), "least": ("least", "d"), "most": ("most", "d")},
+    "ratio": ("ratio", ".3f"),
+}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = reporting.parser(__doc__)
     parser.add_argument("contestants", nargs="+", metavar="COMMIT[,NAME=VALUE...]")
-    parser.add_argument("--out", required=True, metavar="FILE", help="JSON of all figures")
     parser.add_argument("--seconds", type=float, default=2, help="of each turn (default 2)")
     parser.add_argument("--turns", type=int, default=8, help="of each load (default 8)")
     parser.add_argument(
@@ -51,6 +57,7 @@ def main():
     )
     options = parser.parse_args()
     end_tidily()
+    machine = reporting.machine(PACKAGES)
     contestants = dict(map(contestant, range(len(options.contestants)), options.contestants))
     loads = options.load or [(case, load) for case in CASES for load in LOADS]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
@@ -69,9 +76,10 @@ def main():
         ]
     turns = {"turns": options.turns, "seconds of each": options.seconds}
     commits = {name: commit for name, (commit, _) in contestants.items()}
-    report = {"machine": machine(), **turns, "commits": commits, "rows": rows}
-    Path(options.out).write_text(json.dumps(report, indent=1) + "\n")
-    show(report)
+    report = {"machine": machine, **turns, "commits": commits, "rows": rows}
+    reporting.keep(report, options.out)
+    print(json.dumps(machine))
+    print(reporting.table(list(map(flat, rows)), COLUMNS))
 
 
 def contestant(number, text):
@@ -121,19 +129,10 @@ def compared(rows):
     return [{**row, "ratio": row["rows_per_second"] / first} for row in rows]
 
 
-def show(report):
-    print(json.dumps(report["machine"]))
-    width = max(len(row["by"]) for row in report["rows"]) + 1
-    print(f"{'model':16}{'rows':>5}{'at once':>8}  {'by':{width}}", end="")
-    print(f"{'p50 ms':>9}{'p99 ms':>9}{'rows/s':>8}{'least':>8}{'most':>8}{'ratio':>8}")
-    for row in report["rows"]:
-        turns = row["rows_per_second of the turns"]
-        print(
-            f"{row['model']:16}{row['rows']:5}{row['concurrency']:8}  {row['by']:{width}}"
-            f"{row['latency_ms']['p50']:9.2f}{row['latency_ms']['p99']:9.2f}"
-            f"{row['rows_per_second']:8.0f}"
-            f"{min(turns):8}{max(turns):8}{row['ratio']:8.3f}"
-        )
+def flat(row):
+    """A row of the table."""
+    turns = row["rows_per_second of the turns"]
+    return {**row, **row["latency_ms"], "least": min(turns), "most": max(turns)}
 
 
 if __name__ == "__main__":

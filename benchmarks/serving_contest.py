@@ -2,19 +2,16 @@
 
 import json
 import os
-import platform
 import signal
 import statistics
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import grpc
-import numpy as np
-
 ROOT = Path(__file__).resolve().parent.parent
+# Whose versions figures depend on.
+PACKAGES = ("tensorflow", "grpcio", "uvloop", "numpy")
 CASES = (("cdd_classifier", "serving_default"), ("cdd_generator", "translate"))
 # (rows of a request, clients)
 LOADS = ((1, 1), (1, 8), (1, 32), (32, 1), (32, 8))
@@ -131,24 +128,6 @@ def in_turns(contestants, case, load, turns: int, seconds: float) -> list[dict]:
         order = [*order[1:], order[0]]
     print(*case, "rows, clients:", *load, file=sys.stderr)
     return [_middle(name, case, load, found[1:]) for name, found in of.items()]
-
-
-def machine() -> dict:
-    """Where and when, with which versions, of which commit."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
-    ).stdout.strip()
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
-    return {
-        "processor": model,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "grpcio": grpc.__version__,
-        "numpy": np.__version__,
-        "commit": commit,
-        "time": time.strftime("%Y-%m-%d %H:%M"),
-    }
 
 
 def _python(module, *arguments):

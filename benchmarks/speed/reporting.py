@@ -27,8 +27,8 @@ def keep(report, path):
     write_json(path, report)
 
 
-def machine():
-    """What figures depend on, and what else ran: {name: text or number}."""
+def machine(packages=PACKAGES):
+    """What figures depend on, versions of `packages` too, and what else ran: {name: value}."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=FOLDER, capture_output=True, text=True
     ).stdout.strip()
@@ -38,7 +38,7 @@ def machine():
         "processor": model,
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
-        **{name: version(name) for name in PACKAGES},
+        **{name: version(name) for name in packages},
         "commit": commit,
         "time": time.strftime("%Y-%m-%d %H:%M"),
         "load_before": round(os.getloadavg()[0], 2),
