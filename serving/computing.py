@@ -3,6 +3,7 @@
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from serving.batching_parameters import BatchingParameters
 from serving.options import Options
@@ -18,7 +19,9 @@ def start_tensorflow(settings: Options, batching: BatchingParameters | None) -> 
     """Makes TensorFlow's pools of threads, for the whole process.
 
     On Linux they come after what receives and answers requests: those then wait where they are
-    gathered into batches, and not for a processor (docs/benchmarks.md).
+    gathered into batches, and not for a processor. The threads that the calling one makes from then
+    on, which receive and answer, do not interrupt them either: several events are dealt with at a
+    time, instead of a switch to each and back (docs/benchmarks.md).
 
     Args:
         settings: numbers of threads, among others.
@@ -33,6 +36,10 @@ def start_tensorflow(settings: Options, batching: BatchingParameters | None) -> 
     # The pools' threads have the priority of the one that makes them.
     with ThreadPoolExecutor(1) as maker:
         maker.submit(_make_pools, tf).result()
+    if sys.platform == "linux":
+        # A sandbox may forbid it: slower, and no more.
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _at_once(settings, batching):

@@ -66,13 +66,14 @@ def test_computing_comes_after_answering(config):
         found = {}
         for thread in Path(f"/proc/{number}/task").iterdir():
             nice = os.getpriority(os.PRIO_PROCESS, int(thread.name))
-            found.setdefault((thread / "comm").read_text().strip(), []).append(nice)
+            waits = os.sched_getscheduler(int(thread.name)) == os.SCHED_BATCH
+            found.setdefault((thread / "comm").read_text().strip(), []).append((nice, waits))
         own = os.getpriority(os.PRIO_PROCESS, number)
-        assert set(found["tf_Compute"]) == {min(own + 5, 19)}
-        assert set(found["event_engine"]) == {own}
+        assert set(found["tf_Compute"]) == {(min(own + 5, 19), False)}
+        assert set(found["event_engine"]) == {(own, True)}
         # What answers; one of Python's name is TensorFlow's, for parts of an operation.
         name = Path(f"/proc/{number}/comm").read_text().strip()
-        assert len([nice for nice in found[name] if nice == own]) > 2
+        assert found[name].count((own, True)) > 2
 
 
 @pytest.mark.parametrize("flag", ["--port", "--rest-port"])
