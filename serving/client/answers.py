@@ -98,11 +98,20 @@ class Signature:
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What a served version says of itself; `signatures` by name."""
+    """What a served version says of itself; `signatures` by name, TensorFlow's own among them."""
 
     name: str
     version: int
     signatures: Mapping[str, Signature]
+
+    @property
+    def offered(self) -> dict[str, Signature]:
+        """Its signatures but TensorFlow's own, which nobody can call."""
+        return {
+            name: signature
+            for name, signature in self.signatures.items()
+            if not name.startswith("__")
+        }
 
 
 # tensorflow.DataType -> NumPy; what is not here keeps TensorFlow's name.

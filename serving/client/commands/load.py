@@ -119,7 +119,7 @@ _setting.__name__ = "NAME=NUMBER"
 
 def _inputs(metadata, spec, parsed, files):
     """Arrays for the inputs of a signature, of `--rows` rows."""
-    signatures = metadata.signatures
+    signatures = metadata.offered
     if spec.signature not in signatures:
         hint = cli.suggest(spec.signature, signatures)
         raise cli.UsageError(

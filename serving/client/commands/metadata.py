@@ -19,10 +19,7 @@ def run(arguments: list[str]) -> int | None:
         print(json.dumps(asdict(found)))
         return 0
     print(f"{found.name}, version {found.version}")
-    for name, signature in found.signatures.items():
-        # TensorFlow's own, which nobody can call.
-        if name.startswith("__"):
-            continue
+    for name, signature in found.offered.items():
         print(f"\n{name}")
         for word, tensors in (("takes", signature.inputs), ("gives", signature.outputs)):
             for key, tensor in tensors.items():

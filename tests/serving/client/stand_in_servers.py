@@ -89,6 +89,8 @@ SIGNATURES = {
     ),
 }
 SIGNATURES["source_bytes"] = SIGNATURES["predict_bytes"]
+# TensorFlow's own, which Keras's exports have.
+SIGNATURES["__saved_model_init_op"] = ({}, {"__saved_model_init_op": ("DT_INVALID", ())})
 
 
 class StandIn:

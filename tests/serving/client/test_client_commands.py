@@ -219,6 +219,8 @@ def test_metadata_is_readable_and_json(command):
     assert code == 0
     assert out.startswith("cdd_classifier, version 7\n\npredict_bytes\n")
     assert "  gives  scores          float32 (-1, 2)\n" in out
+    # What is TensorFlow's own nobody can call.
+    assert "__" not in out
     code, out, _ = command("metadata", "--model", "cdd_generator", "--json")
     signature = json.loads(out)["signatures"]["serving_default_png"]
     assert signature["inputs"]["seed"] == {"dtype": "int64", "shape": [-1]}
@@ -274,6 +276,7 @@ def test_load_sets_inputs(command, stand_in):
     code, _, err = command("load", "--signature", "predict_byte")
     assert code == 2
     assert "cdd_classifier has no 'predict_byte'. Did you mean predict_bytes?" in err
+    assert "__" not in err
 
 
 @pytest.mark.parametrize(
