@@ -19,9 +19,7 @@ def start_tensorflow(settings: Options, batching: BatchingParameters | None) -> 
     """Makes TensorFlow's pools of threads, for the whole process.
 
     On Linux they come after what receives and answers requests: those then wait where they are
-    gathered into batches, and not for a processor. The threads that the calling one makes from then
-    on, which receive and answer, do not interrupt them either: several events are dealt with at a
-    time, instead of a switch to each and back (docs/benchmarks.md).
+    gathered into batches, and not for a processor (docs/benchmarks.md).
 
     Args:
         settings: numbers of threads, among others.
@@ -36,10 +34,22 @@ def start_tensorflow(settings: Options, batching: BatchingParameters | None) -> 
     # The pools' threads have the priority of the one that makes them.
     with ThreadPoolExecutor(1) as maker:
         maker.submit(_make_pools, tf).result()
-    if sys.platform == "linux":
-        # A sandbox may forbid it: slower, and no more.
-        with suppress(PermissionError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def interrupt_nobody() -> None:
+    """Has this thread, and those it makes from now on, interrupt none that computes (on Linux).
+
+    A call makes several events, each a few microseconds of work for what receives and answers.
+    Threads of SCHED_BATCH wait for a processor until the next tick where all are busy: fewer
+    switches, several events at a time (docs/benchmarks.md). To be called once TensorFlow's threads
+    are made, which are to go on waking each other, and before gRPC's are.
+    """
+    # Whoever has started the server in another class has meant it.
+    if sys.platform != "linux" or os.sched_getscheduler(0) != os.SCHED_OTHER:
+        return
+    # Not every system has the class or allows it: slower there, and no more.
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _at_once(settings, batching):

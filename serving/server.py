@@ -30,9 +30,10 @@ def run(arguments: list[str]) -> None:
     _keep_memory()
     batching = parameters_of(settings)
     with cli.loading_tensorflow():
-        from serving.computing import start_tensorflow
+        from serving.computing import interrupt_nobody, start_tensorflow
 
         start_tensorflow(settings, batching)
+    interrupt_nobody()
     from serving.app import App
 
     app = App(settings)
