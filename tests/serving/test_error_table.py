@@ -420,6 +420,12 @@ REST = {
         "Unable to base64 decode",
     ),
     "no examples": (f"{HALF_PLUS_TWO}:classify", {}, 400, "Missing 'examples' key.*"),
+    "a signature for another method": (
+        f"{HALF_PLUS_TWO}:classify",
+        {"signature_name": "serving_default", "examples": [{"x": 1.0}]},
+        412,
+        "No classification inputs found in SignatureDef: serving_default {x}",
+    ),
     "another method": (
         f"{HALF_PLUS_TWO}:explain",
         {},
