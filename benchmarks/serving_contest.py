@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("tensorflow", "grpcio", "uvloop", "numpy")
 CASES = (("cdd_classifier", "serving_default"), ("cdd_generator", "translate"))
 # (rows of a request, clients)
-LOADS = ((1, 1), (1, 8), (1, 32), (32, 1), (32, 8))
+LOADS = ((1, 1), (1, 8), (1, 32), (32, 1), (32, 8), (32, 32))
 _BATCHING = """
 max_batch_size { value: 32 }
 batch_timeout_micros { value: 0 }
