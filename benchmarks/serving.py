@@ -12,8 +12,8 @@ processes of their own, `serving.client`'s generator in every case, so that the 
 same against both servers: the bytes of one request, sent again and again, whose answers stay bytes.
 
 An echo, a server of grpcio that answers `translate` with as many bytes and computes nothing, says
-what gRPC alone costs: model and messages share the cores, so it leaves our server at most
-1 / (1 / direct + 1 / echo) rows a second.
+what gRPC alone costs: model and messages share the cores, so that a model as fast as in direct
+calls would have 1 / (1 / direct + 1 / echo) rows a second beside it.
 
 The peer stands by three times: as it comes, which is with one worker process; without that process;
 and with the threads that our fastest server has as well. Ratios are given to each.
@@ -218,7 +218,7 @@ def ratios(rows):
     name = "translate, one-row requests of 32 clients, were there gRPC alone beside the model"
     found[name + " / direct batches of 32"] = echo / (direct + echo)
     for by in (*server_names(rows), *peer_names(rows)):
-        best = max(rate(by, "cdd_classifier", 32, n) for n in (1, 8))
+        best = max(rate(by, "cdd_classifier", *load) for load in LOADS if load[0] == 32)
         name = f"classifier, 32-row requests to {by} / direct batches of 32"
         found[name] = best / rate("direct", "cdd_classifier", 32, 1)
     for peer in peer_names(rows):
