@@ -10,9 +10,10 @@ this tree's. Ratios are to the first. Nothing else should run on the machine.
 import argparse
 import json
 import subprocess
+import sys
 import tarfile
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -55,6 +56,9 @@ def main():
         metavar="MODEL:ROWS:CLIENTS",
         help="such as cdd_classifier:1:8 (default: those of serving.py)",
     )
+    parser.add_argument(
+        "--busy", type=int, default=0, metavar="N", help="other programs that compute meanwhile"
+    )
     options = parser.parse_args()
     end_tidily()
     machine = reporting.machine(PACKAGES)
@@ -69,12 +73,17 @@ def main():
             tree = unpacked(commit, work / f"tree-{number}")
             address, _ = stack.enter_context(our_server(models, flags, tree, environment))
             workers[name] = stack.enter_context(worker(loads_on(address)))
+        for _ in range(options.busy):
+            stack.enter_context(spinning())
         rows = [
             row
             for case, load in loads
             for row in compared(in_turns(workers, case, load, options.turns, options.seconds))
         ]
-    turns = {"turns": options.turns, "seconds of each": options.seconds}
+    turns = {
+        **{"turns": options.turns, "seconds of each": options.seconds},
+        "other programs that compute": options.busy,
+    }
     commits = {name: commit for name, (commit, _) in contestants.items()}
     report = {"machine": machine, **turns, "commits": commits, "rows": rows}
     reporting.keep(report, options.out)
@@ -109,6 +118,17 @@ def load_of(text):
         raise argparse.ArgumentTypeError(f"{text!r}: expected MODEL:ROWS:CLIENTS")
     rows, clients = map(int, numbers)
     return (model, MODELS[model]), (rows, clients)
+
+
+@contextmanager
+def spinning():
+    """A program that never waits."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def unpacked(commit, folder):

@@ -37,12 +37,13 @@ def start_tensorflow(settings: Options, batching: BatchingParameters | None) -> 
 
 
 def interrupt_nobody() -> None:
-    """Has this thread, and those it makes from now on, interrupt none that computes (on Linux).
+    """Has this thread, and those it makes from now on, interrupt no other (on Linux).
 
     A call makes several events, each a few microseconds of work for what receives and answers.
-    Threads of SCHED_BATCH wait for a processor until the next tick where all are busy: fewer
-    switches, several events at a time (docs/benchmarks.md). To be called once TensorFlow's threads
-    are made, which are to go on waking each other, and before gRPC's are.
+    Where all processors are busy, threads of SCHED_BATCH wait for one to be free or for the next
+    tick: fewer switches, several events at a time (docs/benchmarks.md). So they do beside other
+    programs, too. To be called once TensorFlow's threads are made, which are to go on waking each
+    other, and before gRPC's are.
     """
     # Whoever has started the server in another class has meant it.
     if sys.platform != "linux" or os.sched_getscheduler(0) != os.SCHED_OTHER:

@@ -33,7 +33,8 @@ def run(arguments: list[str]) -> None:
         from serving.computing import interrupt_nobody, start_tensorflow
 
         start_tensorflow(settings, batching)
-    interrupt_nobody()
+    if not settings.shared_machine:
+        interrupt_nobody()
     from serving.app import App
 
     app = App(settings)

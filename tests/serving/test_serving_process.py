@@ -79,6 +79,13 @@ def test_computing_comes_after_answering_and_is_not_interrupted_by_it(config):
         assert found[name].count(answering) > 2
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there are no such classes")
+def test_on_a_shared_machine_it_interrupts_others(config):
+    with running_process(*config, "--shared-machine") as process:
+        tasks = Path(f"/proc/{process.process.pid}/task").iterdir()
+        assert {os.sched_getscheduler(int(thread.name)) for thread in tasks} == {os.SCHED_OTHER}
+
+
 @pytest.mark.parametrize("flag", ["--port", "--rest-port"])
 def test_a_port_that_is_taken(config, flag):
     with socket.create_server(("localhost", 0)) as taken:
