@@ -129,11 +129,8 @@ def direct_ways(models):
 
 def server_kinds(work):
     """{name: flags}."""
-    return {
-        "server": [],
-        BATCHED[0]: whole_batches(work),
-        BATCHED[1]: side_by_side(work),
-    }
+    kinds = {"server": [], BATCHED[0]: whole_batches(work), BATCHED[1]: side_by_side(work)}
+    return {name: [*flags, "--own-machine"] for name, flags in kinds.items()}
 
 
 def measured(contestants, case, load, options):

@@ -41,9 +41,9 @@ def interrupt_nobody() -> None:
 
     A call makes several events, each a few microseconds of work for what receives and answers.
     Where all processors are busy, threads of SCHED_BATCH wait for one to be free or for the next
-    tick: fewer switches, several events at a time (docs/benchmarks.md). So they do beside other
-    programs, too. To be called once TensorFlow's threads are made, which are to go on waking each
-    other, and before gRPC's are.
+    tick: fewer switches, several events at a time. Beside other busy programs it makes a single
+    client wait (both in docs/benchmarks.md). To be called once TensorFlow's threads are made,
+    which are to go on waking each other, and before gRPC's are.
     """
     # Whoever has started the server in another class has meant it.
     if sys.platform != "linux" or os.sched_getscheduler(0) != os.SCHED_OTHER:

@@ -42,7 +42,7 @@ class Options:
     grace_seconds: float = 30
     tensorflow_intra_op_parallelism: int = 0
     tensorflow_inter_op_parallelism: int = 0
-    shared_machine: bool = False
+    own_machine: bool = False
 
     def __post_init__(self):
         if (self.model_base_path is None) == (self.model_config_file is None):
@@ -154,9 +154,9 @@ def _parser():
         "operations at a time (0: --max-in-flight; with batching, two more than num_batch_threads)",
     )
     work.add_argument(
-        "--shared-machine",
+        "--own-machine",
         action="store_true",
-        help="other busy programs run here: interrupt them for each event of a call (Linux)",
+        help="nothing else is busy here: interrupt no thread for an event of a call (Linux)",
     )
     return parser
 

@@ -33,7 +33,7 @@ def run(arguments: list[str]) -> None:
         from serving.computing import interrupt_nobody, start_tensorflow
 
         start_tensorflow(settings, batching)
-    if not settings.shared_machine:
+    if settings.own_machine:
         interrupt_nobody()
     from serving.app import App
 
