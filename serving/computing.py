@@ -1,13 +1,14 @@
 """The threads that TensorFlow computes with: how many, and which threads go before them."""
 
+import logging
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 from serving.batching_parameters import BatchingParameters
 from serving.options import Options
 
+log = logging.getLogger(__name__)
 _MOST_THREADS = 128
 # Beside those of batches: for the warm-up of a new version, and for a request without rows.
 _SPARE_THREADS = 2
@@ -45,12 +46,16 @@ def interrupt_nobody() -> None:
     client wait (both in docs/benchmarks.md). To be called once TensorFlow's threads are made,
     which are to go on waking each other, and before gRPC's are.
     """
-    # Whoever has started the server in another class has meant it.
-    if sys.platform != "linux" or os.sched_getscheduler(0) != os.SCHED_OTHER:
+    if sys.platform != "linux":
+        log.warning("--own-machine has no effect but on Linux")
         return
-    # Not every system has the class or allows it: slower there, and no more.
-    with suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    try:
+        # Whoever has started the server in another class has meant it.
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    except OSError as error:
+        # Not every sandbox has the class or allows it: slower there, and no more.
+        log.warning("--own-machine has no effect here: %s", error)
 
 
 def _at_once(settings, batching):

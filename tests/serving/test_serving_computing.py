@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothi
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EINVAL, errno.ENOSYS])
-def test_a_system_without_the_class_is_left_as_it_is(monkeypatch, number):
+def test_a_system_without_the_class_is_left_as_it_is(monkeypatch, caplog, number):
     asked = []
 
     def refuse(*arguments):
@@ -23,6 +23,7 @@ def test_a_system_without_the_class_is_left_as_it_is(monkeypatch, number):
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
     interrupt_nobody()
     assert [policy for _, policy, _ in asked] == [os.SCHED_BATCH]
+    assert "--own-machine has no effect here: " in caplog.text
 
 
 def test_another_class_is_kept(monkeypatch):
