@@ -5,11 +5,12 @@
 PEER is a virtual environment made by `pip install -r benchmarks/requirements-peer.txt`; without it
 our own figures are printed alone. Nothing else should run on the machine.
 
-The models are an untrained run's at 64 px: what they draw does not change how long it takes. All
-that is measured stands by at once and is measured in turns, since a machine drifts from minute to
-minute; each figure is the median of its turns, after one that is not counted. Loads come from
-processes of their own, `serving.client`'s generator in every case, so that the client's work is the
-same against both servers: the bytes of one request, sent again and again, whose answers stay bytes.
+Our servers have `--own-machine`. The models are an untrained run's at 64 px: what they draw does
+not change how long it takes. All that is measured stands by at once and is measured in turns, since
+a machine drifts from minute to minute; each figure is the median of its turns, after one that is
+not counted. Loads come from processes of their own, `serving.client`'s generator in every case, so
+that the client's work is the same against both servers: the bytes of one request, sent again and
+again, whose answers stay bytes.
 
 An echo, a server of grpcio that answers `translate` with as many bytes and computes nothing, says
 what gRPC alone costs: model and messages share the cores, so that a model as fast as in direct

@@ -4,7 +4,8 @@
 
 Each is COMMIT, or COMMIT,NAME=VALUE,... with variables of its environment. All stand by at once,
 with batches side by side of the same models, and take each load one after the other; the loads are
-this tree's. Ratios are to the first. Nothing else should run on the machine.
+this tree's. Ratios are to the first. Nothing else should run on the machine but for what `--busy`
+starts.
 """
 
 import argparse
@@ -57,7 +58,12 @@ def main():
         help="such as cdd_classifier:1:8 (default: those of serving.py)",
     )
     parser.add_argument(
-        "--busy", type=int, default=0, metavar="N", help="other programs that compute meanwhile"
+        "--busy",
+        type=int,
+        choices=range(17),
+        default=0,
+        metavar="N",
+        help="other programs that compute meanwhile, 0 to 16 (default 0)",
     )
     options = parser.parse_args()
     end_tidily()
